@@ -1,0 +1,344 @@
+//! Reading the arguments of a command: a cursor, and the numbers in them.
+//!
+//! Nothing here knows the server; an argument is anything that is bytes.
+
+use crate::error::Error;
+
+/// The arguments that have not been read yet.
+#[derive(Debug)]
+pub(crate) struct Args<'a, S> {
+    rest: &'a [S],
+}
+
+impl<'a, S: AsRef<[u8]>> Args<'a, S> {
+    /// A cursor before the first of `args`, which do not include the name of
+    /// the command.
+    pub(crate) fn new(args: &'a [S]) -> Self {
+        Self { rest: args }
+    }
+
+    /// The next argument. Its absence is a syntax error.
+    pub(crate) fn next(&mut self) -> Result<&'a S, Error> {
+        let (first, rest) = self.rest.split_first().ok_or(Error::Syntax)?;
+        self.rest = rest;
+        Ok(first)
+    }
+
+    /// The next argument if there is one, as the name of an option: bytes to
+    /// be compared without regard to case.
+    pub(crate) fn next_option(&mut self) -> Option<&'a [u8]> {
+        self.next().ok().map(AsRef::as_ref)
+    }
+
+    /// The next argument as an integer in `range`.
+    pub(crate) fn integer(&mut self, range: std::ops::RangeInclusive<i64>) -> Result<i64, Error> {
+        parse_integer(self.next()?.as_ref())
+            .filter(|n| range.contains(n))
+            .ok_or(Error::NotAnInteger)
+    }
+
+    /// Whether nothing is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// Ends the reading: anything left is a syntax error.
+    pub(crate) fn finish(self) -> Result<(), Error> {
+        if self.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Syntax)
+        }
+    }
+}
+
+/// An integer as core Redis writes and reads it: decimal digits, perhaps a
+/// minus, no plus, no space, no leading zero, no `-0` (`string2ll` in core).
+pub(crate) fn parse_integer(text: &[u8]) -> Option<i64> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let canonical = match digits {
+        b"0" => digits.len() == text.len(),
+        [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    if !canonical {
+        return None;
+    }
+    str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// How long a client is willing to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timeout {
+    /// Until the wait ends by itself.
+    Never,
+    /// So many ms, at least 1.
+    Millis(i64),
+}
+
+impl Timeout {
+    /// Reads a timeout in seconds, decimals allowed, as blocking commands of
+    /// core do: rounded up to whole ms, and 0 is for ever. `now` is the time
+    /// in ms, since what is out of range is the end of the wait.
+    pub(crate) fn parse(text: &[u8], now: i64) -> Result<Self, Error> {
+        let seconds = parse_float(text).ok_or(Error::TimeoutNotAFloat)?;
+        if seconds < 0.0 {
+            return Err(Error::TimeoutNegative);
+        }
+        if seconds == 0.0 {
+            return Ok(Self::Never);
+        }
+        // The cast saturates, and what saturated is out of range below.
+        #[allow(clippy::cast_possible_truncation)]
+        let millis = (seconds * 1000.0).ceil() as i64;
+        match millis.checked_add(now) {
+            Some(_) => Ok(Self::Millis(millis)),
+            None => Err(Error::TimeoutOutOfRange),
+        }
+    }
+}
+
+/// A finite or infinite decimal number; not a NaN, no spaces.
+///
+/// What is too small for a float but not zero stays not zero: the caller must
+/// not take a tiny timeout for the endless one.
+fn parse_float(text: &[u8]) -> Option<f64> {
+    let number: f64 = str::from_utf8(text).ok()?.parse().ok()?;
+    let mantissa = text.split(|b| matches!(b, b'e' | b'E')).next()?;
+    let vanished = number == 0.0 && mantissa.iter().any(|b| matches!(b, b'1'..=b'9'));
+    if vanished {
+        return Some(f64::MIN_POSITIVE.copysign(number));
+    }
+    (!number.is_nan()).then_some(number)
+}
+
+/// The unit and origin of a time to live, as the options of `SET` name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ExpireUnit {
+    /// `EX`: seconds from now.
+    Seconds,
+    /// `PX`: ms from now.
+    Millis,
+    /// `EXAT`: Unix time in seconds.
+    UnixSeconds,
+    /// `PXAT`: Unix time in ms.
+    UnixMillis,
+}
+
+impl ExpireUnit {
+    /// The unit that an option names, if it is one of the four.
+    pub(crate) fn from_option(option: &[u8]) -> Option<Self> {
+        const UNITS: [(&[u8], ExpireUnit); 4] = [
+            (b"EX", ExpireUnit::Seconds),
+            (b"PX", ExpireUnit::Millis),
+            (b"EXAT", ExpireUnit::UnixSeconds),
+            (b"PXAT", ExpireUnit::UnixMillis),
+        ];
+        UNITS
+            .iter()
+            .find(|(name, _)| option.eq_ignore_ascii_case(name))
+            .map(|&(_, unit)| unit)
+    }
+
+    /// The Unix time in ms that `value` of this unit means at the time `now`.
+    /// Zero, negative and overflowing values are refused, as `SET` does.
+    pub(crate) fn deadline(self, value: i64, now: i64) -> Result<i64, Error> {
+        let millis = match self {
+            Self::Seconds | Self::UnixSeconds => value.checked_mul(1000),
+            Self::Millis | Self::UnixMillis => Some(value),
+        };
+        let origin = match self {
+            Self::Seconds | Self::Millis => now,
+            Self::UnixSeconds | Self::UnixMillis => 0,
+        };
+        millis
+            .filter(|_| value > 0)
+            .and_then(|millis| millis.checked_add(origin))
+            .ok_or(Error::InvalidExpire)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: i64 = 1_700_000_000_000;
+
+    #[test]
+    fn arguments_are_read_in_order_and_all_of_them() {
+        let mut args = Args::new(&["key", "7", "px"]);
+        assert_eq!(args.next(), Ok(&"key"));
+        assert_eq!(args.integer(1..=9), Ok(7));
+        assert!(!args.is_empty());
+        assert_eq!(args.next_option(), Some(&b"px"[..]));
+        assert_eq!(args.next_option(), None);
+        assert_eq!(args.next(), Err(Error::Syntax));
+        assert_eq!(args.finish(), Ok(()));
+        assert_eq!(Args::new(&["left"]).finish(), Err(Error::Syntax));
+    }
+
+    #[test]
+    fn an_integer_outside_of_its_range_is_refused() {
+        for text in ["0", "-1", "10", "x", ""] {
+            assert_eq!(
+                Args::new(&[text]).integer(1..=9),
+                Err(Error::NotAnInteger),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn integers_are_written_as_core_writes_them() {
+        for (text, value) in [
+            ("0", 0),
+            ("7", 7),
+            ("-7", -7),
+            ("9223372036854775807", i64::MAX),
+            ("-9223372036854775808", i64::MIN),
+        ] {
+            assert_eq!(parse_integer(text.as_bytes()), Some(value), "{text}");
+        }
+        for text in [
+            "",
+            "-",
+            "+1",
+            " 1",
+            "1 ",
+            "01",
+            "-0",
+            "00",
+            "1.0",
+            "1e3",
+            "0x10",
+            "one",
+            "1\0",
+            "9223372036854775808",
+            "-9223372036854775809",
+            "--1",
+            "\u{661}",
+        ] {
+            assert_eq!(parse_integer(text.as_bytes()), None, "{text:?}");
+        }
+        assert_eq!(parse_integer(b"\xff"), None);
+    }
+
+    #[test]
+    fn timeouts_are_rounded_up_to_whole_milliseconds() {
+        for (text, millis) in [
+            ("1", 1000),
+            ("0.1", 100),
+            ("0.001", 1),
+            ("0.0001", 1),
+            ("1e-400", 1),
+            ("1.5", 1500),
+            (".5", 500),
+            ("5.", 5000),
+            ("1e3", 1_000_000),
+            ("+2", 2000),
+        ] {
+            assert_eq!(
+                Timeout::parse(text.as_bytes(), NOW),
+                Ok(Timeout::Millis(millis)),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn zero_waits_for_ever() {
+        for text in ["0", "0.0", "-0", "0e9", ".0"] {
+            assert_eq!(
+                Timeout::parse(text.as_bytes(), NOW),
+                Ok(Timeout::Never),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn bad_timeouts_say_what_is_wrong() {
+        for (text, error) in [
+            ("", Error::TimeoutNotAFloat),
+            ("x", Error::TimeoutNotAFloat),
+            ("1s", Error::TimeoutNotAFloat),
+            (" 1", Error::TimeoutNotAFloat),
+            ("1 ", Error::TimeoutNotAFloat),
+            ("nan", Error::TimeoutNotAFloat),
+            ("1\0", Error::TimeoutNotAFloat),
+            ("-1", Error::TimeoutNegative),
+            ("-0.0001", Error::TimeoutNegative),
+            ("-1e-400", Error::TimeoutNegative),
+            ("-inf", Error::TimeoutNegative),
+            ("inf", Error::TimeoutOutOfRange),
+            ("1e400", Error::TimeoutOutOfRange),
+            ("9223372036854775", Error::TimeoutOutOfRange),
+            ("9223372036854776", Error::TimeoutOutOfRange),
+        ] {
+            assert_eq!(Timeout::parse(text.as_bytes(), NOW), Err(error), "{text:?}");
+        }
+        assert_eq!(Timeout::parse(b"\xff", NOW), Err(Error::TimeoutNotAFloat));
+    }
+
+    #[test]
+    fn every_expire_option_becomes_a_unix_time_in_milliseconds() {
+        for (option, value, at) in [
+            ("EX", 10, NOW + 10_000),
+            ("px", 10, NOW + 10),
+            ("ExAt", 10, 10_000),
+            ("PXAT", 10, 10),
+            ("PXAT", i64::MAX, i64::MAX),
+            ("PX", i64::MAX - NOW, i64::MAX),
+        ] {
+            let unit = ExpireUnit::from_option(option.as_bytes()).unwrap();
+            assert_eq!(unit.deadline(value, NOW), Ok(at), "{option} {value}");
+        }
+        assert_eq!(ExpireUnit::from_option(b"KEEPTTL"), None);
+    }
+
+    #[test]
+    fn times_to_live_that_are_not_positive_or_overflow_are_refused() {
+        for (option, value) in [
+            ("EX", 0),
+            ("PX", -1),
+            ("EXAT", 0),
+            ("PXAT", i64::MIN),
+            ("EX", i64::MAX),
+            ("EX", i64::MIN),
+            ("EX", i64::MAX / 1000),
+            ("PX", i64::MAX - NOW + 1),
+            ("EXAT", i64::MAX / 1000 + 1),
+        ] {
+            let unit = ExpireUnit::from_option(option.as_bytes()).unwrap();
+            assert_eq!(
+                unit.deadline(value, NOW),
+                Err(Error::InvalidExpire),
+                "{option} {value}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_integer_reads_back_as_itself(n: i64) {
+            prop_assert_eq!(parse_integer(n.to_string().as_bytes()), Some(n));
+        }
+
+        #[test]
+        fn no_bytes_make_a_parser_panic(text: Vec<u8>, now in 0..=i64::MAX) {
+            parse_integer(&text);
+            let _ = Timeout::parse(&text, now);
+        }
+
+        #[test]
+        fn a_timeout_is_never_shorter_than_it_says(seconds in 0.000_001..1e9_f64) {
+            let Ok(Timeout::Millis(millis)) = Timeout::parse(seconds.to_string().as_bytes(), NOW) else {
+                return Err(TestCaseError::fail("not a timeout"));
+            };
+            #[allow(clippy::cast_precision_loss)]
+            let millis = millis as f64;
+            prop_assert!(millis >= seconds * 1000.0 && millis <= seconds * 1000.0 + 1.0);
+        }
+    }
+}

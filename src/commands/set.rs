@@ -1,0 +1,236 @@
+//! `LATCH.SET key count [NX | XX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]`
+
+use crate::args::{Args, ExpireUnit, parse_integer};
+use crate::error::Error;
+use crate::ffi::command::{Arg, Command, KeyUse, Spec};
+use crate::ffi::context::{Context, EventClass, Reply, now};
+use crate::ffi::key::Key;
+use crate::ffi::string::Str;
+use crate::latch::{Latch, MAX_COUNT};
+
+/// Creates a latch, or starts an existing one over.
+#[derive(Debug)]
+pub(crate) struct Set;
+
+impl Command for Set {
+    const SPEC: Spec = Spec {
+        name: c"latch.set",
+        flags: c"write deny-oom fast",
+        categories: c"write fast",
+        summary: c"Creates a latch with a count, or resets an existing one; a count of 0 opens it.",
+        complexity: c"O(1), or O(N) when it opens, where N is the number of parked clients, in bounded steps",
+        since: c"0.1.0",
+        arity: -3,
+        key: KeyUse::Overwrite,
+        args: &[
+            Arg::key(),
+            Arg::integer(c"count"),
+            Arg::one_of(c"condition", &[Arg::word(c"nx", c"NX"), Arg::word(c"xx", c"XX")])
+                .optional(),
+            Arg::one_of(
+                c"expiration",
+                &[
+                    Arg::integer(c"seconds").after(c"EX"),
+                    Arg::integer(c"milliseconds").after(c"PX"),
+                    Arg::unix_time(c"unix-time-seconds").after(c"EXAT"),
+                    Arg::unix_time(c"unix-time-milliseconds").after(c"PXAT"),
+                    Arg::word(c"keepttl", c"KEEPTTL"),
+                ],
+            )
+            .optional(),
+        ],
+    };
+
+    fn run(ctx: Context<'_>, mut args: Args<'_, Str<'_>>) -> Result<Reply, Error> {
+        let name = *args.next()?;
+        let count = args.integer(0..=MAX_COUNT)?;
+        let options = Options::parse(args, now())?;
+
+        let key = Key::write(ctx, name);
+        let exists = key.latch()?.is_some();
+        if !options
+            .condition
+            .is_none_or(|condition| condition.is_met(exists))
+        {
+            return Ok(Reply::Null);
+        }
+        if count > 0 {
+            close(ctx, name, key, count, options.expiry);
+        } else if exists {
+            open(ctx, name, key)?;
+        }
+        Ok(Reply::Ok)
+    }
+}
+
+/// Stores a latch that is closed.
+fn close(ctx: Context<'_>, name: Str<'_>, mut key: Key<'_>, count: i64, expiry: Expiry) {
+    if let Ok(Some(latch)) = key.latch_mut() {
+        latch.reset(count);
+    } else {
+        key.put(Latch::new(count));
+    }
+    match expiry {
+        Expiry::Never => key.set_expiry(None),
+        Expiry::At(at) => key.set_expiry(Some(at)),
+        Expiry::Keep => {}
+    }
+    drop(key);
+    propagate(ctx, name, count, expiry);
+    ctx.signal_modified(name);
+    ctx.notify(EventClass::Module, c"latch.set", name);
+}
+
+/// A count of zero opens the latch that is there.
+fn open(ctx: Context<'_>, name: Str<'_>, key: Key<'_>) -> Result<(), Error> {
+    if let Some(round) = key.latch()?.map(Latch::round) {
+        propagate(ctx, name, 0, Expiry::Never);
+        ctx.notify(EventClass::Module, c"latch.set", name);
+        super::open(ctx, name, key, round);
+    }
+    Ok(())
+}
+
+/// What was done, without the condition that was met, and with the time at
+/// which the latch expires: the same whenever it is replayed.
+fn propagate(ctx: Context<'_>, name: Str<'_>, count: i64, expiry: Expiry) {
+    let count = count.to_string();
+    let count = count.as_bytes();
+    match expiry {
+        Expiry::Never => ctx.replicate(c"LATCH.SET", name, &[count]),
+        Expiry::Keep => ctx.replicate(c"LATCH.SET", name, &[count, b"KEEPTTL"]),
+        Expiry::At(at) => {
+            ctx.replicate(
+                c"LATCH.SET",
+                name,
+                &[count, b"PXAT", at.to_string().as_bytes()],
+            );
+        }
+    }
+}
+
+/// What must be true of the key for anything to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Condition {
+    /// `NX`
+    Missing,
+    /// `XX`
+    Existing,
+}
+
+impl Condition {
+    fn is_met(self, exists: bool) -> bool {
+        exists == (self == Self::Existing)
+    }
+}
+
+/// What becomes of the time to live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Expiry {
+    /// There is none.
+    #[default]
+    Never,
+    /// It ends at this Unix time in ms.
+    At(i64),
+    /// What there was.
+    Keep,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Options {
+    condition: Option<Condition>,
+    expiry: Expiry,
+}
+
+impl Options {
+    /// Reads what follows the count, at the time `now` in ms.
+    fn parse<S: AsRef<[u8]>>(mut args: Args<'_, S>, now: i64) -> Result<Self, Error> {
+        let mut condition = None;
+        let mut expiry = None;
+        while let Some(option) = args.next_option() {
+            let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
+            let repeated = if is("NX") {
+                condition.replace(Condition::Missing).is_some()
+            } else if is("XX") {
+                condition.replace(Condition::Existing).is_some()
+            } else if is("KEEPTTL") {
+                expiry.replace(Expiry::Keep).is_some()
+            } else if let Some(unit) = ExpireUnit::from_option(option) {
+                let value = args.next()?.as_ref();
+                let value = parse_integer(value).ok_or(Error::NotAnInteger)?;
+                expiry
+                    .replace(Expiry::At(unit.deadline(value, now)?))
+                    .is_some()
+            } else {
+                return Err(Error::Syntax);
+            };
+            if repeated {
+                return Err(Error::Syntax);
+            }
+        }
+        Ok(Self {
+            condition,
+            expiry: expiry.unwrap_or_default(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_700_000_000_000;
+
+    fn parse(options: &str) -> Result<Options, Error> {
+        let options: Vec<_> = options.split_whitespace().collect();
+        Options::parse(Args::new(&options), NOW)
+    }
+
+    #[test]
+    fn options_come_in_any_order_and_case() {
+        let both = Options {
+            condition: Some(Condition::Missing),
+            expiry: Expiry::At(NOW + 5000),
+        };
+        assert_eq!(parse(""), Ok(Options::default()));
+        assert_eq!(parse("NX EX 5"), Ok(both));
+        assert_eq!(parse("ex 5 nX"), Ok(both));
+        assert_eq!(parse("xx").unwrap().condition, Some(Condition::Existing));
+        assert_eq!(parse("keepttl").unwrap().expiry, Expiry::Keep);
+        assert_eq!(parse("PXAT 7").unwrap().expiry, Expiry::At(7));
+    }
+
+    #[test]
+    fn unknown_repeated_and_contradictory_options_are_syntax_errors() {
+        for options in [
+            "FOO",
+            "NX NX",
+            "NX XX",
+            "XX NX",
+            "EX",
+            "EX 1 EX 1",
+            "EX 1 PX 1",
+            "KEEPTTL KEEPTTL",
+            "KEEPTTL PX 1",
+            "EXAT 9 KEEPTTL",
+            "NX EX",
+            "5",
+        ] {
+            assert_eq!(parse(options), Err(Error::Syntax), "{options}");
+        }
+    }
+
+    #[test]
+    fn bad_times_to_live_are_refused() {
+        assert_eq!(parse("EX x"), Err(Error::NotAnInteger));
+        assert_eq!(parse("EX 1.5"), Err(Error::NotAnInteger));
+        assert_eq!(parse("PX 0"), Err(Error::InvalidExpire));
+        assert_eq!(parse("EXAT -1"), Err(Error::InvalidExpire));
+    }
+
+    #[test]
+    fn conditions_are_about_existence() {
+        assert!(Condition::Missing.is_met(false) && !Condition::Missing.is_met(true));
+        assert!(Condition::Existing.is_met(true) && !Condition::Existing.is_met(false));
+    }
+}

@@ -1,0 +1,172 @@
+//! What a callback may ask of the server: replies, propagation, events.
+
+use std::ffi::{CStr, CString, c_int, c_longlong};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use redis_module::raw;
+
+use super::string::Str;
+use crate::error::Error;
+use crate::waiters::Db;
+
+/// The context of one callback, or the detached one of this module.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'a>(NonNull<raw::RedisModuleCtx>, PhantomData<&'a ()>);
+
+/// A reply to a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// The simple string `OK`.
+    Ok,
+    /// Null: `$-1` in RESP2, `_` in RESP3.
+    Null,
+    /// An integer.
+    Integer(i64),
+    /// An error.
+    Error(Error),
+    /// Nothing now: the client is parked.
+    Later,
+}
+
+/// Kinds of keyspace events, by the letter that `notify-keyspace-events` has
+/// for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EventClass {
+    /// `g`
+    Generic,
+    /// `d`
+    Module,
+}
+
+impl<'a> Context<'a> {
+    /// # Safety
+    /// The context must be valid during `'a`.
+    pub(super) unsafe fn from_raw(ctx: *mut raw::RedisModuleCtx) -> Option<Self> {
+        NonNull::new(ctx).map(|ctx| Self(ctx, PhantomData))
+    }
+
+    pub(super) fn as_ptr(self) -> *mut raw::RedisModuleCtx {
+        self.0.as_ptr()
+    }
+
+    /// Answers the client of this context.
+    pub(crate) fn reply(self, reply: Reply) {
+        let ctx = self.as_ptr();
+        match reply {
+            // SAFETY: the context is valid and the text ends with a NUL.
+            Reply::Ok => unsafe { api!(RedisModule_ReplyWithSimpleString)(ctx, c"OK".as_ptr()) },
+            // SAFETY: the context is valid.
+            Reply::Null => unsafe { api!(RedisModule_ReplyWithNull)(ctx) },
+            // SAFETY: the context is valid.
+            Reply::Integer(n) => unsafe { api!(RedisModule_ReplyWithLongLong)(ctx, n) },
+            Reply::Error(error) => {
+                let text = error.text().as_ptr();
+                // SAFETY: the context is valid and the text ends with a NUL.
+                unsafe { api!(RedisModule_ReplyWithError)(ctx, text) }
+            }
+            Reply::Later => 0,
+        };
+    }
+
+    /// Propagates the running command to replicas and the AOF as it came.
+    pub(crate) fn replicate_verbatim(self) {
+        // SAFETY: the context is valid.
+        unsafe { api!(RedisModule_ReplicateVerbatim)(self.as_ptr()) };
+    }
+
+    /// Propagates a command of a key and further arguments instead.
+    pub(crate) fn replicate(self, command: &CStr, key: Str<'_>, args: &[&[u8]]) {
+        // The key, then the rest as one vector of strings.
+        let args: Vec<_> = args
+            .iter()
+            .map(|arg| super::string::OwnedStr::new(arg))
+            .collect();
+        let mut pointers: Vec<_> = args.iter().map(|arg| arg.borrow().as_ptr()).collect();
+        let (command, format) = (command.as_ptr(), c"sv".as_ptr());
+        let (start, len) = (pointers.as_mut_ptr(), pointers.len());
+        // SAFETY: `s` takes one string, `v` a pointer to strings and their
+        // number; all live until the call is over, and the server retains
+        // what it keeps.
+        unsafe {
+            api!(RedisModule_Replicate)(self.as_ptr(), command, format, key.as_ptr(), start, len)
+        };
+    }
+
+    /// Fires a keyspace event of the selected database.
+    pub(crate) fn notify(self, class: EventClass, event: &CStr, key: Str<'_>) {
+        let class = match class {
+            EventClass::Generic => raw::REDISMODULE_NOTIFY_GENERIC,
+            EventClass::Module => raw::REDISMODULE_NOTIFY_MODULE,
+        };
+        let (event, key) = (event.as_ptr(), key.as_ptr());
+        // SAFETY: the context and the key are valid, the name ends with a NUL.
+        unsafe { api!(RedisModule_NotifyKeyspaceEvent)(self.as_ptr(), class, event, key) };
+    }
+
+    /// Tells `WATCH` and client-side caches that a key has changed.
+    pub(crate) fn signal_modified(self, key: Str<'_>) {
+        // SAFETY: the context and the key are valid.
+        unsafe { api!(RedisModule_SignalModifiedKey)(self.as_ptr(), key.as_ptr()) };
+    }
+
+    /// The selected database.
+    pub(crate) fn db(self) -> Db {
+        // SAFETY: the context is valid.
+        unsafe { api!(RedisModule_GetSelectedDb)(self.as_ptr()) }
+    }
+
+    /// Selects a database for the rest of this context's life.
+    pub(crate) fn select_db(self, db: Db) {
+        // SAFETY: the context is valid; a database that is not there is an
+        // answer, not an accident.
+        unsafe { api!(RedisModule_SelectDb)(self.as_ptr(), db) };
+    }
+
+    /// Whether this client must not be blocked: it is in a transaction or a
+    /// script, or it is one that cannot wait, as of a module's call.
+    pub(crate) fn denies_blocking(self) -> bool {
+        self.has_flag(
+            raw::REDISMODULE_CTX_FLAGS_MULTI
+                | raw::REDISMODULE_CTX_FLAGS_LUA
+                | raw::REDISMODULE_CTX_FLAGS_DENY_BLOCKING,
+        )
+    }
+
+    /// Whether the server uses more memory than `maxmemory` allows.
+    pub(crate) fn is_out_of_memory(self) -> bool {
+        self.has_flag(raw::REDISMODULE_CTX_FLAGS_OOM)
+    }
+
+    /// Whether the server is loading a dataset.
+    pub(crate) fn is_loading(self) -> bool {
+        self.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING)
+    }
+
+    fn has_flag(self, flags: u32) -> bool {
+        // SAFETY: the context is valid.
+        let set = unsafe { api!(RedisModule_GetContextFlags)(self.as_ptr()) };
+        set.cast_unsigned() & flags != 0
+    }
+
+    /// Writes a line to the server log.
+    pub(crate) fn log_warning(self, message: &str) {
+        let message = CString::new(message.replace('\0', "?")).unwrap_or_default();
+        // The message is an argument, not the format: it may have a `%`.
+        let (level, format) = (c"warning".as_ptr(), c"%s".as_ptr());
+        // SAFETY: the context is valid, and `%s` takes the one string.
+        unsafe { api!(RedisModule_Log)(self.as_ptr(), level, format, message.as_ptr()) };
+    }
+}
+
+/// The time of the server in Unix ms.
+pub(crate) fn now() -> i64 {
+    // SAFETY: takes no arguments and needs no context.
+    let now: c_longlong = unsafe { api!(RedisModule_Milliseconds)() };
+    now
+}
+
+/// The result of a callback for the server.
+pub(super) const OK: c_int = 0;
+/// The other one.
+pub(super) const ERR: c_int = 1;

@@ -1,0 +1,126 @@
+//! Events of the server that end waits, or may seem to.
+
+use std::ffi::{c_char, c_int, c_void};
+
+use redis_module::raw;
+
+use super::context::{Context, OK};
+use super::guard::guarded;
+use super::string::Str;
+use crate::lifecycle;
+
+/// Subscribes to all of them.
+///
+/// # Errors
+/// If the server refuses, with what it refused.
+pub(crate) fn subscribe(ctx: Context<'_>) -> Result<(), &'static str> {
+    let server_events: [(u64, raw::RedisModuleEventCallback); 4] = [
+        (raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush)),
+        (raw::REDISMODULE_EVENT_SWAPDB, Some(on_swap)),
+        (raw::REDISMODULE_EVENT_LOADING, Some(on_load)),
+        (raw::REDISMODULE_EVENT_REPL_ASYNC_LOAD, Some(on_async_load)),
+    ];
+    for (id, callback) in server_events {
+        let event = raw::RedisModuleEvent { id, dataver: 1 };
+        // SAFETY: this is the context of loading.
+        if unsafe { api!(RedisModule_SubscribeToServerEvent)(ctx.as_ptr(), event, callback) } != OK
+        {
+            return Err("a subscription to server events");
+        }
+    }
+    let (ctx, expired) = (ctx.as_ptr(), raw::REDISMODULE_NOTIFY_EXPIRED);
+    // SAFETY: as above.
+    match unsafe { api!(RedisModule_SubscribeToKeyspaceEvents)(ctx, expired, Some(on_expired)) } {
+        OK => Ok(()),
+        _ => Err("a subscription to keyspace events"),
+    }
+}
+
+unsafe extern "C" fn on_flush(
+    ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    subevent: u64,
+    data: *mut c_void,
+) {
+    guarded((), || {
+        // SAFETY: the server passes a context that is valid during this call.
+        let ctx = unsafe { Context::from_raw(ctx) };
+        // SAFETY: this event comes with this structure.
+        let info = unsafe { data.cast::<raw::RedisModuleFlushInfo>().as_ref() };
+        if subevent == raw::REDISMODULE_SUBEVENT_FLUSHDB_START
+            && let (Some(ctx), Some(info)) = (ctx, info)
+        {
+            lifecycle::flushed(ctx, (info.dbnum >= 0).then_some(info.dbnum));
+        }
+    });
+}
+
+unsafe extern "C" fn on_swap(
+    ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    _subevent: u64,
+    data: *mut c_void,
+) {
+    guarded((), || {
+        // SAFETY: the server passes a context that is valid during this call.
+        let ctx = unsafe { Context::from_raw(ctx) };
+        // SAFETY: this event comes with this structure.
+        let info = unsafe { data.cast::<raw::RedisModuleSwapDbInfo>().as_ref() };
+        if let (Some(ctx), Some(info)) = (ctx, info) {
+            lifecycle::swapped(ctx, info.dbnum_first, info.dbnum_second);
+        }
+    });
+}
+
+unsafe extern "C" fn on_load(
+    ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    subevent: u64,
+    _data: *mut c_void,
+) {
+    guarded((), || {
+        // SAFETY: the server passes a context that is valid during this call.
+        let ctx = unsafe { Context::from_raw(ctx) };
+        let over = matches!(
+            subevent,
+            raw::REDISMODULE_SUBEVENT_LOADING_ENDED | raw::REDISMODULE_SUBEVENT_LOADING_FAILED
+        );
+        if let (Some(ctx), true) = (ctx, over) {
+            lifecycle::loaded(ctx);
+        }
+    });
+}
+
+unsafe extern "C" fn on_async_load(
+    ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    subevent: u64,
+    _data: *mut c_void,
+) {
+    guarded((), || {
+        // SAFETY: the server passes a context that is valid during this call.
+        let ctx = unsafe { Context::from_raw(ctx) };
+        let over = subevent == raw::REDISMODULE_SUBEVENT_REPL_ASYNC_LOAD_COMPLETED;
+        if let (Some(ctx), true) = (ctx, over) {
+            lifecycle::loaded(ctx);
+        }
+    });
+}
+
+unsafe extern "C" fn on_expired(
+    ctx: *mut raw::RedisModuleCtx,
+    _class: c_int,
+    _event: *const c_char,
+    key: *mut raw::RedisModuleString,
+) -> c_int {
+    guarded((), || {
+        // SAFETY: the server passes a context that is valid during this call.
+        let ctx = unsafe { Context::from_raw(ctx) };
+        // SAFETY: the server passes a key that is valid during this call.
+        let key = unsafe { Str::from_raw(key) };
+        if let (Some(ctx), Some(key)) = (ctx, key) {
+            lifecycle::expired(ctx.db(), key.bytes());
+        }
+    });
+    OK
+}

@@ -1,0 +1,81 @@
+//! Strings of the server.
+
+use std::ffi::{c_char, c_int};
+use std::marker::PhantomData;
+use std::ptr::{self, NonNull};
+use std::slice;
+
+use redis_module::raw;
+
+/// An argument of a command, or the name of a key: borrowed from the server.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Str<'a>(NonNull<raw::RedisModuleString>, PhantomData<&'a ()>);
+
+impl<'a> Str<'a> {
+    /// # Safety
+    /// The string must stay alive and unchanged during `'a`.
+    pub(super) unsafe fn from_raw(string: *const raw::RedisModuleString) -> Option<Self> {
+        NonNull::new(string.cast_mut()).map(|string| Self(string, PhantomData))
+    }
+
+    /// A list of strings as the server passes them.
+    ///
+    /// # Safety
+    /// `argv` must be `argc` strings that live during `'a`.
+    pub(super) unsafe fn list(argv: *mut *mut raw::RedisModuleString, argc: c_int) -> &'a [Self] {
+        let argc = usize::try_from(argc).unwrap_or(0);
+        if argv.is_null() || argc == 0 {
+            return &[];
+        }
+        // SAFETY: `Self` is a transparent non-null pointer, and the server
+        // passes `argc` of them, none null.
+        unsafe { slice::from_raw_parts(argv.cast::<Self>(), argc) }
+    }
+
+    /// The bytes, for as long as the string lives.
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        let mut len = 0;
+        // SAFETY: the string is alive during `'a`.
+        let start = unsafe { api!(RedisModule_StringPtrLen)(self.0.as_ptr(), &raw mut len) };
+        // SAFETY: the server answers with `len` bytes that live with the string.
+        unsafe { slice::from_raw_parts(start.cast(), len) }
+    }
+
+    pub(super) fn as_ptr(self) -> *mut raw::RedisModuleString {
+        self.0.as_ptr()
+    }
+}
+
+impl AsRef<[u8]> for Str<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
+/// A string of the server that we made.
+#[derive(Debug)]
+pub(crate) struct OwnedStr(NonNull<raw::RedisModuleString>);
+
+impl OwnedStr {
+    /// A string of these bytes.
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        let start: *const c_char = bytes.as_ptr().cast();
+        // SAFETY: `start` points to as many bytes; the server copies them.
+        let string = unsafe { api!(RedisModule_CreateString)(ptr::null_mut(), start, bytes.len()) };
+        // The server ends itself when it has no memory; it never answers null.
+        Self(NonNull::new(string).expect("a new string"))
+    }
+
+    /// The string, borrowed.
+    pub(crate) fn borrow(&self) -> Str<'_> {
+        Str(self.0, PhantomData)
+    }
+}
+
+impl Drop for OwnedStr {
+    fn drop(&mut self) {
+        // SAFETY: we made it, and the server counts references of its own.
+        unsafe { api!(RedisModule_FreeString)(ptr::null_mut(), self.0.as_ptr()) }
+    }
+}

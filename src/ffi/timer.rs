@@ -1,0 +1,46 @@
+//! Timers of the server's event loop, and the context they run in.
+
+use std::ffi::c_void;
+use std::marker::PhantomData;
+use std::ptr;
+
+use redis_module::raw;
+
+use super::context::Context;
+use super::guard::guarded;
+
+/// What a timer does.
+pub(crate) trait Task {
+    /// Runs on the main thread, between commands, with no client.
+    fn run(ctx: Context<'_>);
+}
+
+/// A timer that has been started. It may have fired since.
+#[derive(Debug)]
+pub(crate) struct Timer<T: Task>(raw::RedisModuleTimerID, PhantomData<T>);
+
+impl<T: Task> Timer<T> {
+    /// Runs the task once, `millis` from now.
+    pub(crate) fn start(ctx: Context<'_>, millis: i64) -> Self {
+        let (ctx, fire) = (ctx.as_ptr(), Some(fire::<T> as _));
+        // SAFETY: the context is valid; the task takes no data.
+        let id = unsafe { api!(RedisModule_CreateTimer)(ctx, millis, fire, ptr::null_mut()) };
+        Self(id, PhantomData)
+    }
+
+    /// Stops the timer if it has not fired.
+    pub(crate) fn stop(self, ctx: Context<'_>) {
+        // SAFETY: an id of a timer that is no more is an answer, not an
+        // accident; null: we do not want the data back.
+        unsafe { api!(RedisModule_StopTimer)(ctx.as_ptr(), self.0, ptr::null_mut()) };
+    }
+}
+
+unsafe extern "C" fn fire<T: Task>(ctx: *mut raw::RedisModuleCtx, _data: *mut c_void) {
+    guarded((), || {
+        // SAFETY: the server passes a context that is valid during this call.
+        if let Some(ctx) = unsafe { Context::from_raw(ctx) } {
+            T::run(ctx);
+        }
+    });
+}

@@ -1,0 +1,252 @@
+//! The native data type: what the server calls for a stored latch.
+
+use std::ffi::{CStr, CString, c_int, c_void};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::Ordering;
+
+use redis_module::raw;
+
+use super::context::{Context, OK};
+use super::guard::guarded;
+use super::key::LATCH_TYPE;
+use super::string::Str;
+use crate::datatype;
+use crate::latch::Latch;
+use crate::lifecycle;
+use crate::waiters::Db;
+
+/// A key that is being saved to an RDB payload, or rewritten to an AOF.
+#[derive(Debug)]
+pub(crate) struct Writer(NonNull<raw::RedisModuleIO>);
+
+impl Writer {
+    /// Saves an integer that is not negative.
+    pub(crate) fn save(&mut self, value: i64) {
+        // SAFETY: the server passes an IO that is valid during the callback.
+        unsafe { api!(RedisModule_SaveUnsigned)(self.0.as_ptr(), value.cast_unsigned()) };
+    }
+
+    /// Writes a command of a key and an integer to the AOF.
+    pub(crate) fn emit(&mut self, command: &CStr, key: Str<'_>, value: i64) {
+        let (io, command, format) = (self.0.as_ptr(), command.as_ptr(), c"sl".as_ptr());
+        // SAFETY: `s` takes one string, `l` a `long long`.
+        unsafe { api!(RedisModule_EmitAOF)(io, command, format, key.as_ptr(), value) };
+    }
+}
+
+/// A payload that is being loaded.
+#[derive(Debug)]
+pub(crate) struct Reader(NonNull<raw::RedisModuleIO>);
+
+impl Reader {
+    /// The next integer; `None` if it is missing or not one of ours.
+    pub(crate) fn load(&mut self) -> Option<i64> {
+        // SAFETY: the server passes an IO that is valid during the callback.
+        let value = unsafe { api!(RedisModule_LoadUnsigned)(self.0.as_ptr()) };
+        // SAFETY: as above.
+        let failed = unsafe { api!(RedisModule_IsIOError)(self.0.as_ptr()) } != 0;
+        (!failed)
+            .then_some(value)
+            .and_then(|value| i64::try_from(value).ok())
+    }
+
+    fn log(&self, message: &str) {
+        let message = CString::new(message).unwrap_or_default();
+        let (level, format) = (c"warning".as_ptr(), c"%s".as_ptr());
+        // SAFETY: `%s` takes the one string.
+        unsafe { api!(RedisModule_LogIOError)(self.0.as_ptr(), level, format, message.as_ptr()) };
+    }
+}
+
+/// What makes two latches equal, for `DEBUG DIGEST`.
+#[derive(Debug)]
+pub(crate) struct Digest(NonNull<raw::RedisModuleDigest>);
+
+impl Digest {
+    /// Adds an integer.
+    pub(crate) fn add(&mut self, value: i64) {
+        // SAFETY: the server passes a digest that is valid during the callback.
+        unsafe { api!(RedisModule_DigestAddLongLong)(self.0.as_ptr(), value) };
+    }
+
+    fn end(&mut self) {
+        // SAFETY: as above.
+        unsafe { api!(RedisModule_DigestEndSequence)(self.0.as_ptr()) };
+    }
+}
+
+/// Registers the data type.
+///
+/// # Errors
+/// If the server refuses.
+pub(crate) fn register(ctx: Context<'_>) -> Result<(), &'static str> {
+    let mut methods = raw::RedisModuleTypeMethods {
+        version: u64::from(raw::REDISMODULE_TYPE_METHOD_VERSION),
+        rdb_load: Some(rdb_load),
+        rdb_save: Some(rdb_save),
+        aof_rewrite: Some(aof_rewrite),
+        digest: Some(digest),
+        free: Some(free),
+        defrag: Some(defrag),
+        mem_usage2: Some(mem_usage),
+        free_effort2: Some(free_effort),
+        unlink2: Some(unlink),
+        copy2: Some(copy),
+        // The same with less to go by.
+        mem_usage: None,
+        free_effort: None,
+        unlink: None,
+        copy: None,
+        // Nothing to keep outside of keys.
+        aux_load: None,
+        aux_save: None,
+        aux_save2: None,
+        aux_save_triggers: 0,
+    };
+    let (ctx, name) = (ctx.as_ptr(), datatype::NAME.as_ptr());
+    let methods = &raw mut methods;
+    // SAFETY: this is the context of loading; the server copies the methods.
+    let latch_type =
+        unsafe { api!(RedisModule_CreateDataType)(ctx, name, datatype::ENCODING, methods) };
+    LATCH_TYPE.store(latch_type, Ordering::Relaxed);
+    if latch_type.is_null() {
+        Err("the data type")
+    } else {
+        Ok(())
+    }
+}
+
+/// A value as the server keeps it.
+///
+/// # Safety
+/// The pointer must be a value of our type that stays unchanged during `'a`.
+unsafe fn latch<'a>(value: *const c_void) -> Option<&'a Latch> {
+    // SAFETY: values of our type are boxed latches, made in this file or in
+    // `key.rs`.
+    unsafe { value.cast::<Latch>().as_ref() }
+}
+
+fn boxed(latch: Latch) -> *mut c_void {
+    Box::into_raw(Box::new(latch)).cast()
+}
+
+unsafe extern "C" fn rdb_load(io: *mut raw::RedisModuleIO, encoding: c_int) -> *mut c_void {
+    guarded(ptr::null_mut(), || {
+        let Some(mut reader) = NonNull::new(io).map(Reader) else {
+            return ptr::null_mut();
+        };
+        datatype::load(&mut reader, encoding).map_or_else(
+            |refusal| {
+                reader.log(&refusal);
+                ptr::null_mut()
+            },
+            boxed,
+        )
+    })
+}
+
+unsafe extern "C" fn rdb_save(io: *mut raw::RedisModuleIO, value: *mut c_void) {
+    guarded((), || {
+        // SAFETY: the server passes a value of our type.
+        if let (Some(io), Some(latch)) = (NonNull::new(io), unsafe { latch(value) }) {
+            datatype::save(&mut Writer(io), latch);
+        }
+    });
+}
+
+unsafe extern "C" fn aof_rewrite(
+    io: *mut raw::RedisModuleIO,
+    key: *mut raw::RedisModuleString,
+    value: *mut c_void,
+) {
+    guarded((), || {
+        // SAFETY: the server passes a key that is valid during this call.
+        let key = unsafe { Str::from_raw(key) };
+        // SAFETY: the server passes a value of our type.
+        let latch = unsafe { latch(value) };
+        if let (Some(io), Some(key), Some(latch)) = (NonNull::new(io), key, latch) {
+            datatype::rewrite(&mut Writer(io), key, latch);
+        }
+    });
+}
+
+unsafe extern "C" fn digest(digest: *mut raw::RedisModuleDigest, value: *mut c_void) {
+    guarded((), || {
+        // SAFETY: the server passes a value of our type.
+        if let (Some(digest), Some(latch)) = (NonNull::new(digest), unsafe { latch(value) }) {
+            let mut digest = Digest(digest);
+            datatype::digest(&mut digest, latch);
+            digest.end();
+        }
+    });
+}
+
+/// May run on the lazy-free thread of the server.
+unsafe extern "C" fn free(value: *mut c_void) {
+    guarded((), || {
+        if !value.is_null() {
+            // SAFETY: a value of our type, which nobody else has any more.
+            drop(unsafe { Box::from_raw(value.cast::<Latch>()) });
+        }
+    });
+}
+
+/// A latch is one allocation: the server may move it where it likes.
+unsafe extern "C" fn defrag(
+    ctx: *mut raw::RedisModuleDefragCtx,
+    _key: *mut raw::RedisModuleString,
+    value: *mut *mut c_void,
+) -> c_int {
+    // SAFETY: the server passes a place that holds a value of our type.
+    let old = unsafe { *value };
+    // SAFETY: the value is one allocation of the server's allocator.
+    let new = unsafe { api!(RedisModule_DefragAlloc)(ctx, old) };
+    if !new.is_null() {
+        // SAFETY: the place is ours to change; the old allocation is gone.
+        unsafe { *value = new };
+    }
+    OK
+}
+
+unsafe extern "C" fn mem_usage(
+    _ctx: *mut raw::RedisModuleKeyOptCtx,
+    value: *const c_void,
+    _samples: usize,
+) -> usize {
+    // SAFETY: the value is one allocation of the server's allocator.
+    unsafe { api!(RedisModule_MallocSize)(value.cast_mut()) }
+}
+
+/// One allocation to free: not worth the lazy-free thread.
+unsafe extern "C" fn free_effort(
+    _ctx: *mut raw::RedisModuleKeyOptCtx,
+    _value: *const c_void,
+) -> usize {
+    1
+}
+
+/// A latch leaves its key: it opened, or it was removed in one of many ways.
+unsafe extern "C" fn unlink(ctx: *mut raw::RedisModuleKeyOptCtx, value: *const c_void) {
+    guarded((), || {
+        // SAFETY: the context is valid during this call.
+        let db: Db = unsafe { api!(RedisModule_GetDbIdFromOptCtx)(ctx) };
+        // SAFETY: as above.
+        let name = unsafe { api!(RedisModule_GetKeyNameFromOptCtx)(ctx) };
+        // SAFETY: the name is valid during this call.
+        let name = unsafe { Str::from_raw(name) };
+        // SAFETY: the server passes a value of our type.
+        if let (Some(name), Some(latch)) = (name, unsafe { latch(value) }) {
+            lifecycle::unlinked(db, name.bytes(), latch.round());
+        }
+    });
+}
+
+unsafe extern "C" fn copy(
+    _ctx: *mut raw::RedisModuleKeyOptCtx,
+    value: *const c_void,
+) -> *mut c_void {
+    guarded(ptr::null_mut(), || {
+        // SAFETY: the server passes a value of our type.
+        unsafe { latch(value) }.map_or(ptr::null_mut(), |latch| boxed(latch.copy()))
+    })
+}

@@ -1,0 +1,44 @@
+//! What ends a round besides its opening: everything that can happen to a key
+//! or a dataset behind the back of this module.
+//!
+//! None of it releases clients at once, since the server is in the middle of
+//! something: it only settles their outcome and asks for a turn of the event
+//! loop.
+
+use crate::ffi::context::Context;
+use crate::ffi::load::detached_context;
+use crate::latch::Round;
+use crate::parking;
+use crate::waiters::Db;
+
+/// A latch left its key. If it opened, its round is settled already.
+pub(crate) fn unlinked(db: Db, key: &[u8], round: Round) {
+    parking::with_lot(|lot| lot.remove(db, key, round));
+    if let Some(ctx) = detached_context() {
+        parking::settle_soon(ctx);
+    }
+}
+
+/// A key expired. If it was a latch, `unlinked` was told just before.
+pub(crate) fn expired(db: Db, key: &[u8]) {
+    parking::with_lot(|lot| lot.expired(db, key));
+}
+
+/// A database is emptied, or all are (`None`). This comes from `FLUSHDB` and
+/// `FLUSHALL`, and before a dataset is loaded in place of the old one.
+pub(crate) fn flushed(ctx: Context<'_>, db: Option<Db>) {
+    parking::with_lot(|lot| lot.flush(db));
+    parking::settle_soon(ctx);
+}
+
+/// Two databases changed places.
+pub(crate) fn swapped(ctx: Context<'_>, a: Db, b: Db) {
+    parking::with_lot(|lot| lot.swap(a, b));
+    parking::settle_soon(ctx);
+}
+
+/// A dataset has been loaded, or could not be.
+pub(crate) fn loaded(ctx: Context<'_>) {
+    parking::dataset_replaced();
+    parking::settle_soon(ctx);
+}

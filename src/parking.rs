@@ -1,0 +1,237 @@
+//! The one parking lot of this server, and the timers that keep it going.
+//!
+//! Everything here runs on the main thread of the server. The lot is never
+//! borrowed while the server is called: it may call back.
+
+use std::cell::RefCell;
+
+use crate::config;
+use crate::deadlines::Deadlines;
+use crate::ffi::blocking::{self, Handle, Wait};
+use crate::ffi::context::{Context, now};
+use crate::ffi::key::Key;
+use crate::ffi::string::{OwnedStr, Str};
+use crate::ffi::timer::{Task, Timer};
+use crate::latch::{Latch, Round};
+use crate::shadow::shadow_name;
+use crate::waiters::{Db, Lot, QueueId, Ticket, Watched};
+
+/// Every key with clients parked on it is looked at in a sweep of so many
+/// slices, and then again. It catches what no event tells: a latch that
+/// expired on a replica, slots trimmed in the background, and whatever comes
+/// in future.
+const SLICES: usize = 10;
+/// From slice to slice, in ms: a sweep takes a second.
+const SLICE_MILLIS: i64 = 100;
+
+thread_local! {
+    static PARKING: RefCell<Parking> = RefCell::default();
+}
+
+#[derive(Debug, Default)]
+struct Parking {
+    lot: Lot<Handle>,
+    deadlines: Deadlines,
+    /// Whether the dataset was replaced and the keys were not looked at since.
+    reloaded: bool,
+    /// The last queue the sweep has looked at.
+    swept: Option<QueueId>,
+    settling: Option<Timer<Settle>>,
+    sweeping: Option<Timer<Sweep>>,
+    /// The timer for the nearest deadline, and when that is.
+    pacing: Option<(i64, Timer<Pace>)>,
+}
+
+fn with<T>(access: impl FnOnce(&mut Parking) -> T) -> T {
+    PARKING.with_borrow_mut(access)
+}
+
+/// Lends the lot. `access` must not call the server.
+pub(crate) fn with_lot<T>(access: impl FnOnce(&mut Lot<Handle>) -> T) -> T {
+    with(|parking| access(&mut parking.lot))
+}
+
+/// Parks the client of a command on a round of a key, for at most `timeout`
+/// ms (`None`: for ever). Its wait is made from its ticket. False if the
+/// server does not block it.
+pub(crate) fn park<W: Wait>(
+    ctx: Context<'_>,
+    key: Str<'_>,
+    round: Round,
+    timeout: Option<i64>,
+    wait: impl FnOnce(Ticket) -> W,
+) -> bool {
+    let name = OwnedStr::new(&shadow_name(key.bytes()));
+    let db = ctx.db();
+    // The server only blocks here: it calls nothing back before it returns.
+    let parked = with_lot(|lot| {
+        lot.park(db, key.bytes(), round, |ticket| {
+            blocking::block(ctx, name.borrow(), timeout.unwrap_or(0), wait(ticket))
+        })
+    });
+    if parked.is_some() {
+        sweep_soon(ctx);
+    }
+    parked.is_some()
+}
+
+/// Releases clients whose outcome is settled: one batch now, and one in each
+/// of the next turns of the event loop, so that no other client waits for all.
+pub(crate) fn release(ctx: Context<'_>) {
+    let batch = with_lot(|lot| lot.next_batch(config::wake_batch()));
+    for handle in batch {
+        handle.release();
+    }
+    settle_soon(ctx);
+}
+
+/// Asks for a turn of the event loop, if there is something to be done in it.
+pub(crate) fn settle_soon(ctx: Context<'_>) {
+    with(|parking| {
+        let lot = &parking.lot;
+        let needed = lot.has_releases() || lot.has_flushed() || parking.reloaded;
+        if needed && parking.settling.is_none() {
+            parking.settling = Some(Timer::start(ctx, 0));
+        }
+    });
+}
+
+/// The keys may hold other values now: latches that survived are the same
+/// latches in new values.
+pub(crate) fn dataset_replaced() {
+    with(|parking| {
+        parking.lot.reload();
+        parking.reloaded = parking.lot.parked() > 0;
+    });
+}
+
+/// One turn of the event loop: decides what is still open, then releases.
+#[derive(Debug)]
+struct Settle;
+
+impl Task for Settle {
+    fn run(ctx: Context<'_>) {
+        with(|parking| parking.settling = None);
+        if ctx.is_loading() {
+            return; // the end of the load asks for a turn again
+        }
+        let reloaded = with(|parking| {
+            parking.lot.conclude_flush();
+            std::mem::take(&mut parking.reloaded)
+        });
+        if reloaded {
+            // All at once: it must be before anybody can change these keys,
+            // and is nothing beside the load itself.
+            let all = with_lot(|lot| lot.watch(None, usize::MAX));
+            look(ctx, &all, true);
+        }
+        release(ctx);
+    }
+}
+
+/// Looks at the keys of queues. See [`Lot::observe`].
+fn look(ctx: Context<'_>, queues: &[Watched], reloaded: bool) {
+    for queue in queues {
+        ctx.select_db(queue.db);
+        let name = OwnedStr::new(&queue.key);
+        // Opening a key whose time has passed expires it: the lot hears of it
+        // through `lifecycle` before the key is seen to be missing.
+        let key = Key::peek(ctx, name.borrow());
+        let round = key.latch().ok().flatten().map(Latch::round);
+        with_lot(|lot| lot.observe(queue.id, round, reloaded));
+    }
+}
+
+/// One slice of the sweep, and the next while anybody is parked.
+#[derive(Debug)]
+struct Sweep;
+
+impl Task for Sweep {
+    fn run(ctx: Context<'_>) {
+        with(|parking| parking.sweeping = None);
+        if !ctx.is_loading() {
+            let slice = with(|parking| {
+                let keys = parking.lot.waiting_keys();
+                let size = keys.div_ceil(SLICES).max(1);
+                let slice = parking.lot.watch(parking.swept, size);
+                let at_the_end = slice.len() < size;
+                parking.swept = slice.last().map(|queue| queue.id).filter(|_| !at_the_end);
+                slice
+            });
+            look(ctx, &slice, false);
+            settle_soon(ctx);
+        }
+        sweep_soon(ctx);
+    }
+}
+
+fn sweep_soon(ctx: Context<'_>) {
+    with(|parking| {
+        if parking.sweeping.is_none() && parking.lot.parked() > 0 {
+            parking.sweeping = Some(Timer::start(ctx, SLICE_MILLIS));
+        }
+    });
+}
+
+/// Keeps the server awake for a timeout of a client, in Unix ms.
+pub(crate) fn add_deadline(ctx: Context<'_>, at: i64) {
+    with(|parking| {
+        parking.deadlines.add(at);
+        if parking
+            .pacing
+            .as_ref()
+            .is_none_or(|&(nearest, _)| at < nearest)
+        {
+            if let Some((_, later)) = parking.pacing.take() {
+                later.stop(ctx);
+            }
+            parking.pace(ctx);
+        }
+    });
+}
+
+/// The client's wait is over.
+pub(crate) fn remove_deadline(at: i64) {
+    with(|parking| parking.deadlines.remove(at));
+}
+
+impl Parking {
+    /// Starts a timer for the nearest deadline.
+    fn pace(&mut self, ctx: Context<'_>) {
+        /// Between looks at a client whose timeout the server has not seen.
+        const OVERDUE_MILLIS: i64 = 10;
+
+        if let Some(at) = self.deadlines.nearest() {
+            // The server ends a wait when the deadline is past, not reached.
+            let millis = match at - now() {
+                left @ 0.. => left + 1,
+                _ => OVERDUE_MILLIS,
+            };
+            self.pacing = Some((at, Timer::start(ctx, millis)));
+        }
+    }
+}
+
+/// The nearest deadline has passed. Being awake is all that is needed: the
+/// server looks at the timeouts of its clients before it sleeps again.
+#[derive(Debug)]
+struct Pace;
+
+impl Task for Pace {
+    fn run(ctx: Context<'_>) {
+        with(|parking| {
+            parking.pacing = None;
+            parking.pace(ctx);
+        });
+    }
+}
+
+/// Clients that have parked and not left.
+pub(crate) fn parked() -> usize {
+    with_lot(|lot| lot.parked())
+}
+
+/// Tells the lot that a latch opened. Must come before its key is deleted.
+pub(crate) fn open(db: Db, key: &[u8], round: Round) {
+    with_lot(|lot| lot.open(db, key, round));
+}
