@@ -37,6 +37,27 @@ impl<'a, S: AsRef<[u8]>> Args<'a, S> {
             .ok_or(Error::NotAnInteger)
     }
 
+    /// The next argument as the option `name` and its value, if it is that.
+    pub(crate) fn named(&mut self, name: &str) -> Result<Option<&'a S>, Error> {
+        match self.rest.first() {
+            Some(option) if option.as_ref().eq_ignore_ascii_case(name.as_bytes()) => {
+                self.next()?;
+                self.next().map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The next arguments as a number of keys and as many keys.
+    pub(crate) fn keys(&mut self) -> Result<&'a [S], Error> {
+        let number = parse_integer(self.next()?.as_ref()).filter(|&number| number > 0);
+        let number =
+            usize::try_from(number.ok_or(Error::NumKeys)?).map_err(|_| Error::TooFewKeys)?;
+        let (keys, rest) = self.rest.split_at_checked(number).ok_or(Error::TooFewKeys)?;
+        self.rest = rest;
+        Ok(keys)
+    }
+
     /// Whether nothing is left.
     pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
@@ -44,11 +65,7 @@ impl<'a, S: AsRef<[u8]>> Args<'a, S> {
 
     /// Ends the reading: anything left is a syntax error.
     pub(crate) fn finish(self) -> Result<(), Error> {
-        if self.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::Syntax)
-        }
+        if self.is_empty() { Ok(()) } else { Err(Error::Syntax) }
     }
 }
 
@@ -88,14 +105,37 @@ impl Timeout {
         if seconds == 0.0 {
             return Ok(Self::Never);
         }
-        // The cast saturates, and what saturated is out of range below.
-        #[allow(clippy::cast_possible_truncation)]
-        let millis = (seconds * 1000.0).ceil() as i64;
+        let millis = to_millis(seconds);
         match millis.checked_add(now) {
             Some(_) => Ok(Self::Millis(millis)),
             None => Err(Error::TimeoutOutOfRange),
         }
     }
+}
+
+/// Reads a time to linger in seconds, decimals allowed, as ms rounded up; more
+/// than 0. At the time `now` it must end before the end of time.
+pub(crate) fn parse_linger(text: &[u8], now: i64) -> Result<i64, Error> {
+    let seconds = parse_float(text).ok_or(Error::NotAFloat)?;
+    let millis = to_millis(seconds);
+    (seconds > 0.0 && millis.checked_add(now).is_some())
+        .then_some(millis)
+        .ok_or(Error::InvalidExpire)
+}
+
+/// Seconds as ms, rounded up; but a product that is off a whole number by no
+/// more than its own rounding is that number. Saturates.
+#[allow(clippy::cast_possible_truncation)]
+fn to_millis(seconds: f64) -> i64 {
+    let millis = seconds * 1000.0;
+    let whole = millis.round();
+    let is_whole = whole > 0.0 && (millis - whole).abs() <= whole * f64::EPSILON;
+    if is_whole { whole as i64 } else { millis.ceil() as i64 }
+}
+
+/// Writes ms as seconds, so that they read back as the same ms.
+pub(crate) fn format_seconds(millis: i64) -> String {
+    format!("{}.{:03}", millis / 1000, millis % 1000)
 }
 
 /// A finite or infinite decimal number; not a NaN, no spaces.
@@ -134,10 +174,7 @@ impl ExpireUnit {
             (b"EXAT", ExpireUnit::UnixSeconds),
             (b"PXAT", ExpireUnit::UnixMillis),
         ];
-        UNITS
-            .iter()
-            .find(|(name, _)| option.eq_ignore_ascii_case(name))
-            .map(|&(_, unit)| unit)
+        UNITS.iter().find(|(name, _)| option.eq_ignore_ascii_case(name)).map(|&(_, unit)| unit)
     }
 
     /// The Unix time in ms that `value` of this unit means at the time `now`.
@@ -181,11 +218,48 @@ mod tests {
     #[test]
     fn an_integer_outside_of_its_range_is_refused() {
         for text in ["0", "-1", "10", "x", ""] {
-            assert_eq!(
-                Args::new(&[text]).integer(1..=9),
-                Err(Error::NotAnInteger),
-                "{text}"
-            );
+            assert_eq!(Args::new(&[text]).integer(1..=9), Err(Error::NotAnInteger), "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_are_counted() {
+        let mut args = Args::new(&["2", "a", "b", "c"]);
+        assert_eq!(args.keys(), Ok(&["a", "b"][..]));
+        assert_eq!(args.next(), Ok(&"c"));
+        for number in ["0", "-1", "x", "1.5"] {
+            assert_eq!(Args::new(&[number, "a"]).keys(), Err(Error::NumKeys), "{number}");
+        }
+        for number in ["2", "9223372036854775807"] {
+            assert_eq!(Args::new(&[number, "a"]).keys(), Err(Error::TooFewKeys), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_named_value_is_read_if_it_is_there() {
+        let mut args = Args::new(&["id", "x", "y"]);
+        assert_eq!(args.named("ID"), Ok(Some(&"x")));
+        assert_eq!(args.named("ID"), Ok(None));
+        assert_eq!(args.next(), Ok(&"y"));
+        assert_eq!(Args::new(&["ID"]).named("ID"), Err(Error::Syntax));
+    }
+
+    #[test]
+    fn times_to_linger_are_above_zero() {
+        for (text, millis) in [("1", 1000), ("0.25", 250), ("0.0001", 1), ("1e3", 1_000_000)] {
+            assert_eq!(parse_linger(text.as_bytes(), NOW), Ok(millis), "{text}");
+        }
+        for (text, error) in [
+            ("0", Error::InvalidExpire),
+            ("-1", Error::InvalidExpire),
+            ("-1e-400", Error::InvalidExpire),
+            ("inf", Error::InvalidExpire),
+            ("9223372036854775", Error::InvalidExpire),
+            ("x", Error::NotAFloat),
+            ("nan", Error::NotAFloat),
+            ("", Error::NotAFloat),
+        ] {
+            assert_eq!(parse_linger(text.as_bytes(), NOW), Err(error), "{text}");
         }
     }
 
@@ -233,27 +307,20 @@ mod tests {
             ("0.0001", 1),
             ("1e-400", 1),
             ("1.5", 1500),
+            ("4.35", 4350),
             (".5", 500),
             ("5.", 5000),
             ("1e3", 1_000_000),
             ("+2", 2000),
         ] {
-            assert_eq!(
-                Timeout::parse(text.as_bytes(), NOW),
-                Ok(Timeout::Millis(millis)),
-                "{text}"
-            );
+            assert_eq!(Timeout::parse(text.as_bytes(), NOW), Ok(Timeout::Millis(millis)), "{text}");
         }
     }
 
     #[test]
     fn zero_waits_for_ever() {
         for text in ["0", "0.0", "-0", "0e9", ".0"] {
-            assert_eq!(
-                Timeout::parse(text.as_bytes(), NOW),
-                Ok(Timeout::Never),
-                "{text}"
-            );
+            assert_eq!(Timeout::parse(text.as_bytes(), NOW), Ok(Timeout::Never), "{text}");
         }
     }
 
@@ -311,11 +378,7 @@ mod tests {
             ("EXAT", i64::MAX / 1000 + 1),
         ] {
             let unit = ExpireUnit::from_option(option.as_bytes()).unwrap();
-            assert_eq!(
-                unit.deadline(value, NOW),
-                Err(Error::InvalidExpire),
-                "{option} {value}"
-            );
+            assert_eq!(unit.deadline(value, NOW), Err(Error::InvalidExpire), "{option} {value}");
         }
     }
 
@@ -332,13 +395,19 @@ mod tests {
         }
 
         #[test]
+        fn seconds_read_back_as_the_same_milliseconds(millis in 1..1_i64 << 50) {
+            prop_assert_eq!(parse_linger(format_seconds(millis).as_bytes(), 0), Ok(millis));
+        }
+
+        #[test]
         fn a_timeout_is_never_shorter_than_it_says(seconds in 0.000_001..1e9_f64) {
             let Ok(Timeout::Millis(millis)) = Timeout::parse(seconds.to_string().as_bytes(), NOW) else {
                 return Err(TestCaseError::fail("not a timeout"));
             };
             #[allow(clippy::cast_precision_loss)]
             let millis = millis as f64;
-            prop_assert!(millis >= seconds * 1000.0 && millis <= seconds * 1000.0 + 1.0);
+            let asked = seconds * 1000.0;
+            prop_assert!(millis >= asked * (1.0 - f64::EPSILON) && millis <= asked + 1.0);
         }
     }
 }

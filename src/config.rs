@@ -30,7 +30,7 @@ pub(crate) fn wake_batch() -> usize {
 ///
 /// # Errors
 /// What the server refused.
-pub(crate) fn register(ctx: Context<'_>) -> Result<(), &'static str> {
+pub(crate) fn register(ctx: Context<'_>) -> Result<(), String> {
     for setting in SETTINGS {
         setting.register(ctx)?;
     }
@@ -47,10 +47,7 @@ pub(crate) fn read_arguments<S: AsRef<[u8]>>(args: &[S]) -> Result<(), String> {
         let shown = String::from_utf8_lossy(name);
         let setting = find(name).ok_or_else(|| {
             let known: Vec<_> = SETTINGS.iter().map(|setting| full_name(setting)).collect();
-            format!(
-                "there is no setting '{shown}', only {}",
-                known.join(" and ")
-            )
+            format!("there is no setting '{shown}', only {}", known.join(" and "))
         })?;
         let (min, max) = (setting.range.start(), setting.range.end());
         let value = pair
@@ -68,9 +65,7 @@ fn full_name(setting: &Setting) -> String {
 }
 
 fn find(name: &[u8]) -> Option<&'static Setting> {
-    SETTINGS
-        .into_iter()
-        .find(|setting| name.eq_ignore_ascii_case(full_name(setting).as_bytes()))
+    SETTINGS.into_iter().find(|setting| name.eq_ignore_ascii_case(full_name(setting).as_bytes()))
 }
 
 #[cfg(test)]
@@ -80,26 +75,11 @@ mod tests {
     #[test]
     fn arguments_that_cannot_be_taken_are_refused_with_a_reason() {
         for (args, reason) in [
-            (
-                &["latch.max-waiters"][..],
-                "latch.max-waiters needs a number from 0 to 1000000",
-            ),
-            (
-                &["latch.max-waiters", "x"],
-                "latch.max-waiters needs a number from 0 to 1000000",
-            ),
-            (
-                &["latch.max-waiters", "-1"],
-                "latch.max-waiters needs a number from 0 to 1000000",
-            ),
-            (
-                &["latch.wake-batch", "0"],
-                "latch.wake-batch needs a number from 1 to 1000000",
-            ),
-            (
-                &["latch.wake-batch", "1000001"],
-                "latch.wake-batch needs a number from 1 to 1000000",
-            ),
+            (&["latch.max-waiters"][..], "latch.max-waiters needs a number from 0 to 1000000"),
+            (&["latch.max-waiters", "x"], "latch.max-waiters needs a number from 0 to 1000000"),
+            (&["latch.max-waiters", "-1"], "latch.max-waiters needs a number from 0 to 1000000"),
+            (&["latch.wake-batch", "0"], "latch.wake-batch needs a number from 1 to 1000000"),
+            (&["latch.wake-batch", "1000001"], "latch.wake-batch needs a number from 1 to 1000000"),
             (
                 &["wake-batch", "1"],
                 "there is no setting 'wake-batch', only latch.max-waiters and latch.wake-batch",

@@ -1,8 +1,10 @@
 //! The native data type, as safe functions: what is saved, and what of it is
 //! taken back.
 
+use std::collections::HashSet;
 use std::ffi::CStr;
 
+use crate::args::format_seconds;
 use crate::ffi::string::Str;
 use crate::ffi::type_methods::{Digest, Reader, Writer};
 use crate::latch::Latch;
@@ -10,14 +12,22 @@ use crate::latch::Latch;
 /// What `TYPE` answers for a latch. Types of modules have nine letters.
 pub(crate) const NAME: &CStr = c"countdown";
 
-/// The version of the payload: 1 is the count, then the total, as unsigned
-/// integers. Whoever adds a field adds a version, and keeps loading this one.
+/// The version of the payload. 1 is: the count, the total, the time to linger
+/// in ms, 1 and the reason if it was aborted or else 0, the number of ids, and
+/// the ids. Whoever adds a field adds a version, and keeps loading this one.
 pub(crate) const ENCODING: i32 = 1;
 
 /// Saves a latch to a payload: RDB, `DUMP`, `MIGRATE`.
 pub(crate) fn save(to: &mut Writer, latch: &Latch) {
     to.save(latch.count());
     to.save(latch.total());
+    to.save(latch.linger());
+    to.save(latch.reason().is_some().into());
+    if let Some(reason) = latch.reason() {
+        to.save_bytes(reason);
+    }
+    to.save(i64::try_from(latch.arrived()).unwrap_or(i64::MAX));
+    latch.ids().for_each(|id| to.save_bytes(id));
 }
 
 /// Loads a latch from a payload.
@@ -27,30 +37,68 @@ pub(crate) fn save(to: &mut Writer, latch: &Latch) {
 pub(crate) fn load(from: &mut Reader, encoding: i32) -> Result<Latch, String> {
     if encoding != ENCODING {
         return Err(format!(
-            "a latch was saved by a newer version of the module: \
-             encoding {encoding}, this one reads up to {ENCODING}"
+            "a latch was saved by another version of the module: \
+             encoding {encoding}, this one reads {ENCODING}"
         ));
     }
-    let mut number = || {
-        from.load()
-            .ok_or("a saved latch is cut off or has a number out of range")
+    load_fields(from)
+        .ok_or("a saved latch is cut off or has a number out of range")?
+        .ok_or_else(|| "a saved latch is what no latch can be".into())
+}
+
+/// `None` if the fields cannot be read; then `None` if they make no latch.
+fn load_fields(from: &mut Reader) -> Option<Option<Latch>> {
+    let (count, total, linger) = (from.load()?, from.load()?, from.load()?);
+    let reason = match from.load()? {
+        0 => None,
+        1 => Some(from.load_bytes()?),
+        _ => return None,
     };
-    let (count, total) = (number()?, number()?);
-    Latch::restore(count, total)
-        .ok_or_else(|| format!("a saved latch has an impossible count: {count} of {total}"))
+    let arrived = from.load()?;
+    // Nothing is reserved for a number that may be a lie.
+    let mut ids = HashSet::new();
+    for _ in 0..arrived {
+        if !ids.insert(from.load_bytes()?) {
+            return Some(None);
+        }
+    }
+    Some(Latch::restore(count, total, linger, reason, ids))
 }
 
 /// Writes a latch to the AOF, in the commands that a client would have sent.
 pub(crate) fn rewrite(to: &mut Writer, key: Str<'_>, latch: &Latch) {
-    to.emit(c"LATCH.SET", key, latch.total());
-    let arrived = latch.total() - latch.count();
-    if arrived > 0 {
-        to.emit(c"LATCH.COUNTDOWN", key, arrived);
+    let total = latch.total().to_string();
+    match latch.linger() {
+        0 => to.emit(c"LATCH.SET", key, &[total.as_bytes()]),
+        linger => {
+            let linger = format_seconds(linger);
+            to.emit(c"LATCH.SET", key, &[total.as_bytes(), b"LINGER", linger.as_bytes()]);
+        }
+    }
+    // Which id brought how much is not known, nor does it matter: each brought
+    // at least 1, and the rest follows without one.
+    for id in latch.ids() {
+        to.emit(c"LATCH.COUNTDOWN", key, &[b"1", b"ID", id]);
+    }
+    let counted = i64::try_from(latch.arrived()).unwrap_or(i64::MAX);
+    let rest = latch.total() - latch.count() - counted;
+    if rest > 0 {
+        to.emit(c"LATCH.COUNTDOWN", key, &[rest.to_string().as_bytes()]);
+    }
+    if let Some(reason) = latch.reason() {
+        to.emit(c"LATCH.ABORT", key, &[reason]);
     }
 }
 
-/// Adds what makes two latches equal.
+/// Adds what makes two latches equal. The ids are in no order.
 pub(crate) fn digest(digest: &mut Digest, latch: &Latch) {
     digest.add(latch.count());
     digest.add(latch.total());
+    digest.add(latch.linger());
+    digest.add_bytes(latch.reason().unwrap_or_default());
+    digest.end();
+    for id in latch.ids() {
+        digest.add_bytes(id);
+        digest.end();
+    }
 }

@@ -1,19 +1,25 @@
 //! The value of a latch and its transitions, with no server in it.
 //!
-//! A latch that is stored is *closed*: countdowns are still missing. Opening
-//! removes it from the keyspace, so there is no stored state for "open".
+//! A stored latch is *closed* (countdowns are missing), *aborted*, or *open*
+//! if it lingers; opening removes a latch that does not.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::Error;
 
 /// The largest count a latch can hold: the largest integer of the protocol.
 pub(crate) const MAX_COUNT: i64 = i64::MAX;
 
-/// The identity of one stored latch, from its creation until it opens or goes.
+/// The longest id and the longest reason, in bytes.
+pub(crate) const MAX_TEXT: usize = 1024;
+
+/// The identity of one closed latch, until it opens, is aborted or goes.
 ///
 /// Two latches that follow each other under the same key have different
 /// rounds, which is how a client parked on the first is told from one parked
-/// on the second. Resetting a latch keeps its round. Rounds are never stored
-/// or copied: they mean something only in the process that made them.
+/// on the second. Resetting a closed latch keeps its round. Rounds are never
+/// stored or copied: they mean something only in the process that made them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Round(u64);
 
@@ -30,55 +36,97 @@ impl Round {
 pub(crate) enum Countdown {
     /// Still closed, with so many countdowns missing (at least 1).
     Remaining(i64),
-    /// The count reached zero: the latch is open and must leave its key.
+    /// The count reached zero: the latch is open.
     Opened,
+    /// The latch was open already.
+    WasOpen,
+    /// The id was recorded already; so many countdowns are missing.
+    Duplicate(i64),
 }
 
-/// A closed latch.
+/// What a latch is to somebody who comes to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State<'a> {
+    /// Countdowns are missing.
+    Closed,
+    /// It has opened, and lingers.
+    Open,
+    /// It was aborted, for this reason.
+    Aborted(&'a [u8]),
+}
+
+/// A latch.
 ///
 /// Plain memory only: the server may drop it on its lazy-free thread.
 #[derive(Debug)]
 pub(crate) struct Latch {
-    /// Countdowns still missing. Invariant: `1 <= count <= total`.
+    /// Countdowns still missing, 0 if it is open. Never more than `total`.
     count: i64,
-    /// The count it was set to.
+    /// The count it was set to and all that was added since.
     total: i64,
     round: Round,
+    /// What most latches do without.
+    extra: Option<Box<Extra>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Extra {
+    /// The ids that were counted, each once. Every one of them has brought
+    /// the count down by at least 1.
+    ids: HashSet<Box<[u8]>>,
+    /// How long the latch lingers when it opens, in ms; 0: not at all.
+    linger: i64,
+    /// Why it was aborted, if it was.
+    reason: Option<Box<[u8]>>,
 }
 
 impl Latch {
-    /// A latch that opens after `count` countdowns.
-    ///
-    /// # Panics
-    /// If `count` is not positive: a count of zero is an open latch, which is
-    /// not stored.
-    pub(crate) fn new(count: i64) -> Self {
-        Self::restore(count, count).expect("a stored latch has a positive count")
+    /// A latch that opens after `count` countdowns, and then lingers for
+    /// `linger` ms (0: not at all). It is open if `count` is 0.
+    pub(crate) fn new(count: i64, linger: i64) -> Self {
+        debug_assert!(count >= 0 && linger >= 0);
+        let extra = (linger > 0).then(|| Box::new(Extra { linger, ..Extra::default() }));
+        Self { count, total: count, round: Round::next(), extra }
     }
 
-    /// A latch as it was saved, or `None` if no latch can have these numbers.
-    pub(crate) fn restore(count: i64, total: i64) -> Option<Self> {
-        (1 <= count && count <= total).then(|| Self {
+    /// A latch as it was saved, or `None` if no latch can be like that.
+    pub(crate) fn restore(
+        count: i64,
+        total: i64,
+        linger: i64,
+        reason: Option<Box<[u8]>>,
+        ids: HashSet<Box<[u8]>>,
+    ) -> Option<Self> {
+        let counted = i64::try_from(ids.len()).ok()?;
+        let possible = 0 <= count
+            && count <= total
+            && linger >= 0
+            && (count > 0 || (linger > 0 && reason.is_none()))
+            && counted <= total - count
+            && ids.iter().all(|id| is_id(id))
+            && reason.as_deref().is_none_or(is_reason);
+        let extra = Extra { ids, linger, reason };
+        let needed = !extra.ids.is_empty() || linger > 0 || extra.reason.is_some();
+        possible.then(|| Self {
             count,
             total,
             round: Round::next(),
+            extra: needed.then(|| Box::new(extra)),
         })
     }
 
     /// The same latch for another key: equal in all but its round.
     pub(crate) fn copy(&self) -> Self {
-        Self {
-            round: Round::next(),
-            ..*self
-        }
+        Self { round: Round::next(), extra: self.extra.clone(), ..*self }
     }
 
-    /// Countdowns still missing, at least 1.
+    /// Countdowns still missing; 0 if it is open, and what it had when it was
+    /// aborted.
     pub(crate) fn count(&self) -> i64 {
         self.count
     }
 
-    /// The count it was set to.
+    /// The count it was set to and all that was added since.
     pub(crate) fn total(&self) -> i64 {
         self.total
     }
@@ -88,110 +136,145 @@ impl Latch {
         self.round
     }
 
-    /// Counts down by `by` (at least 1), never below zero.
-    pub(crate) fn count_down(&mut self, by: i64) -> Countdown {
-        debug_assert!(by >= 1);
-        if by >= self.count {
-            return Countdown::Opened;
+    /// What it is to somebody who comes to it.
+    pub(crate) fn state(&self) -> State<'_> {
+        match self.reason() {
+            Some(reason) => State::Aborted(reason),
+            None if self.count == 0 => State::Open,
+            None => State::Closed,
         }
-        self.count -= by;
-        Countdown::Remaining(self.count)
     }
 
-    /// Starts over with `count` (at least 1), in the same round: clients that
+    /// Why it was aborted, if it was.
+    pub(crate) fn reason(&self) -> Option<&[u8]> {
+        self.extra.as_ref()?.reason.as_deref()
+    }
+
+    /// How long it lingers when it opens, in ms; 0: not at all.
+    pub(crate) fn linger(&self) -> i64 {
+        self.extra.as_ref().map_or(0, |extra| extra.linger)
+    }
+
+    /// The recorded ids, in no order.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &[u8]> {
+        self.extra.iter().flat_map(|extra| &extra.ids).map(|id| &**id)
+    }
+
+    /// The number of recorded ids.
+    pub(crate) fn arrived(&self) -> usize {
+        self.extra.as_ref().map_or(0, |extra| extra.ids.len())
+    }
+
+    /// The memory beside the latch itself, in bytes, as the allocator is asked
+    /// for it; estimated from `samples` ids (0: all of them).
+    pub(crate) fn extra_memory(&self, samples: usize) -> usize {
+        let Some(extra) = &self.extra else {
+            return 0;
+        };
+        // A table of the standard library is at most 7/8 full, of a power of
+        // two of slots, with a byte for each of them.
+        let slots = match extra.ids.capacity() {
+            0 => 0,
+            capacity => (capacity * 8 / 7).next_power_of_two(),
+        };
+        let sampled = match samples {
+            0 => extra.ids.len(),
+            samples => samples.min(extra.ids.len()),
+        };
+        let bytes: usize = extra.ids.iter().take(sampled).map(|id| id.len()).sum();
+        size_of::<Extra>()
+            + slots * (size_of::<Box<[u8]>>() + 1)
+            + bytes * extra.ids.len() / sampled.max(1)
+            + extra.reason.as_ref().map_or(0, |reason| reason.len())
+    }
+
+    /// Whether this id was counted.
+    pub(crate) fn has_arrived(&self, id: &[u8]) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.ids.contains(id))
+    }
+
+    /// Counts down by `by` (at least 1), never below zero; with an id only if
+    /// that was not counted before.
+    ///
+    /// # Errors
+    /// If the latch was aborted.
+    pub(crate) fn count_down(&mut self, by: i64, id: Option<&[u8]>) -> Result<Countdown, Error> {
+        debug_assert!(by >= 1);
+        match self.state() {
+            State::Aborted(reason) => return Err(Error::Aborted(reason.into())),
+            State::Open => return Ok(Countdown::WasOpen),
+            State::Closed => {}
+        }
+        if let Some(id) = id
+            && !self.extra.get_or_insert_default().ids.insert(id.into())
+        {
+            return Ok(Countdown::Duplicate(self.count));
+        }
+        self.count -= by.min(self.count);
+        Ok(match self.count {
+            0 => Countdown::Opened,
+            count => Countdown::Remaining(count),
+        })
+    }
+
+    /// Raises the count by `by` (at least 1) and returns it.
+    ///
+    /// # Errors
+    /// If the latch is not closed, or the count would be too large.
+    pub(crate) fn add(&mut self, by: i64) -> Result<i64, Error> {
+        self.expect_closed()?;
+        // The count is never more than the total.
+        self.total = self.total.checked_add(by).ok_or(Error::Overflow)?;
+        self.count += by;
+        Ok(self.count)
+    }
+
+    /// Aborts a closed latch. False if it had been aborted before: the first
+    /// reason stays.
+    ///
+    /// # Errors
+    /// If the latch is open.
+    pub(crate) fn abort(&mut self, reason: &[u8]) -> Result<bool, Error> {
+        match self.expect_closed() {
+            Ok(()) => {
+                self.extra.get_or_insert_default().reason = Some(reason.into());
+                Ok(true)
+            }
+            Err(Error::Aborted(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Starts over as a new latch. A closed one keeps its round: clients that
     /// are parked now wait for the new count.
-    pub(crate) fn reset(&mut self, count: i64) {
-        *self = Self {
-            round: self.round,
-            ..Self::new(count)
+    pub(crate) fn reset(&mut self, count: i64, linger: i64) {
+        let new = Self::new(count, linger);
+        *self = match self.state() {
+            State::Closed => Self { round: self.round, ..new },
+            State::Open | State::Aborted(_) => new,
         };
     }
+
+    fn expect_closed(&self) -> Result<(), Error> {
+        match self.state() {
+            State::Closed => Ok(()),
+            State::Open => Err(Error::Open),
+            State::Aborted(reason) => Err(Error::Aborted(reason.into())),
+        }
+    }
+}
+
+/// Whether these bytes can be the id of a countdown.
+pub(crate) fn is_id(id: &[u8]) -> bool {
+    (1..=MAX_TEXT).contains(&id.len())
+}
+
+/// Whether these bytes can be the reason of an abort: one line of an error
+/// reply.
+pub(crate) fn is_reason(reason: &[u8]) -> bool {
+    (1..=MAX_TEXT).contains(&reason.len()) && !reason.iter().any(|b| b"\r\n\0".contains(b))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn counts_down_to_one_and_then_opens() {
-        let mut latch = Latch::new(3);
-        assert_eq!(latch.count_down(1), Countdown::Remaining(2));
-        assert_eq!(latch.count_down(1), Countdown::Remaining(1));
-        assert_eq!(latch.count_down(1), Countdown::Opened);
-    }
-
-    #[test]
-    fn a_countdown_past_zero_opens() {
-        assert_eq!(Latch::new(2).count_down(MAX_COUNT), Countdown::Opened);
-        assert_eq!(
-            Latch::new(MAX_COUNT).count_down(MAX_COUNT),
-            Countdown::Opened
-        );
-    }
-
-    #[test]
-    fn the_total_stays_what_it_was_set_to() {
-        let mut latch = Latch::new(MAX_COUNT);
-        latch.count_down(MAX_COUNT - 1);
-        assert_eq!((latch.count(), latch.total()), (1, MAX_COUNT));
-    }
-
-    #[test]
-    fn a_reset_keeps_the_round_and_forgets_the_rest() {
-        let mut latch = Latch::new(5);
-        let round = latch.round();
-        latch.count_down(2);
-        latch.reset(7);
-        assert_eq!((latch.count(), latch.total()), (7, 7));
-        assert_eq!(latch.round(), round);
-    }
-
-    #[test]
-    fn a_copy_is_another_round() {
-        let mut latch = Latch::new(5);
-        latch.count_down(2);
-        let copy = latch.copy();
-        assert_eq!((copy.count(), copy.total()), (3, 5));
-        assert_ne!(copy.round(), latch.round());
-    }
-
-    #[test]
-    fn impossible_numbers_are_not_restored() {
-        for (count, total) in [(0, 0), (0, 5), (-1, 5), (6, 5), (i64::MIN, i64::MAX)] {
-            assert!(Latch::restore(count, total).is_none(), "{count} of {total}");
-        }
-        for (count, total) in [(1, 1), (1, MAX_COUNT), (MAX_COUNT, MAX_COUNT)] {
-            assert!(Latch::restore(count, total).is_some(), "{count} of {total}");
-        }
-    }
-
-    #[test]
-    fn a_latch_is_three_words() {
-        assert_eq!(size_of::<Latch>(), 24);
-    }
-
-    proptest! {
-        #[test]
-        fn opens_exactly_when_the_countdowns_add_up_to_the_count(
-            count in 1..=1_000_i64,
-            steps in prop::collection::vec(1..=100_i64, 0..40),
-        ) {
-            let mut latch = Latch::new(count);
-            let mut sum = 0;
-            for by in steps {
-                sum += by;
-                match latch.count_down(by) {
-                    Countdown::Remaining(left) => {
-                        prop_assert_eq!(left, count - sum);
-                        prop_assert!(left > 0);
-                    }
-                    Countdown::Opened => {
-                        prop_assert!(sum >= count);
-                        break;
-                    }
-                }
-            }
-        }
-    }
-}
+#[path = "latch/tests.rs"]
+mod tests;

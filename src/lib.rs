@@ -11,10 +11,12 @@ mod datatype;
 mod deadlines;
 mod error;
 mod ffi;
+mod info;
 mod latch;
 mod lifecycle;
 mod parking;
 mod shadow;
+mod stats;
 mod waiters;
 
 use ffi::context::Context;
@@ -45,5 +47,6 @@ fn load(ctx: Context<'_>, args: &[Str<'_>]) -> Result<(), String> {
         .and_then(|()| commands::register(ctx))
         .and_then(|()| ffi::events::subscribe(ctx))
         .and_then(|()| config::register(ctx))
+        .and_then(|()| ffi::info::register(ctx))
         .map_err(|refused| format!("the server refused {refused}"))
 }

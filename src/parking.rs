@@ -4,17 +4,19 @@
 //! borrowed while the server is called: it may call back.
 
 use std::cell::RefCell;
+use std::time::Instant;
 
 use crate::config;
 use crate::deadlines::Deadlines;
 use crate::ffi::blocking::{self, Handle, Wait};
 use crate::ffi::context::{Context, now};
 use crate::ffi::key::Key;
-use crate::ffi::string::{OwnedStr, Str};
+use crate::ffi::string::OwnedStr;
 use crate::ffi::timer::{Task, Timer};
-use crate::latch::{Latch, Round};
+use crate::latch::{Latch, Round, State};
 use crate::shadow::shadow_name;
-use crate::waiters::{Db, Lot, QueueId, Ticket, Watched};
+use crate::stats;
+use crate::waiters::{Lot, Outcome, QueueId, Rule, Sighting, Ticket, Watched};
 
 /// Every key with clients parked on it is looked at in a sweep of so many
 /// slices, and then again. It catches what no event tells: a latch that
@@ -38,6 +40,8 @@ struct Parking {
     swept: Option<QueueId>,
     settling: Option<Timer<Settle>>,
     sweeping: Option<Timer<Sweep>>,
+    /// When the releases that go on have begun.
+    waking: Option<Instant>,
     /// The timer for the nearest deadline, and when that is.
     pacing: Option<(i64, Timer<Pace>)>,
 }
@@ -51,25 +55,27 @@ pub(crate) fn with_lot<T>(access: impl FnOnce(&mut Lot<Handle>) -> T) -> T {
     with(|parking| access(&mut parking.lot))
 }
 
-/// Parks the client of a command on a round of a key, for at most `timeout`
-/// ms (`None`: for ever). Its wait is made from its ticket. False if the
-/// server does not block it.
+/// Parks the client of a command on rounds of keys, for at most `timeout` ms
+/// (`None`: for ever). Its wait is made from its ticket. False if the server
+/// does not block it.
 pub(crate) fn park<W: Wait>(
     ctx: Context<'_>,
-    key: Str<'_>,
-    round: Round,
+    rounds: &[(&[u8], Option<Round>)],
+    rule: Rule,
     timeout: Option<i64>,
     wait: impl FnOnce(Ticket) -> W,
 ) -> bool {
-    let name = OwnedStr::new(&shadow_name(key.bytes()));
+    let names: Vec<_> = rounds.iter().map(|(key, _)| OwnedStr::new(&shadow_name(key))).collect();
     let db = ctx.db();
     // The server only blocks here: it calls nothing back before it returns.
     let parked = with_lot(|lot| {
-        lot.park(db, key.bytes(), round, |ticket| {
-            blocking::block(ctx, name.borrow(), timeout.unwrap_or(0), wait(ticket))
+        lot.park(db, rounds, rule, now(), |ticket| {
+            blocking::block(ctx, &names, timeout.unwrap_or(0), wait(ticket))
         })
     });
     if parked.is_some() {
+        stats::PARKED.count();
+        stats::PEAK.raise(with_lot(|lot| lot.parked()) as u64);
         sweep_soon(ctx);
     }
     parked.is_some()
@@ -78,10 +84,16 @@ pub(crate) fn park<W: Wait>(
 /// Releases clients whose outcome is settled: one batch now, and one in each
 /// of the next turns of the event loop, so that no other client waits for all.
 pub(crate) fn release(ctx: Context<'_>) {
-    let batch = with_lot(|lot| lot.next_batch(config::wake_batch()));
+    let batch = with(|parking| {
+        if parking.lot.has_releases() {
+            parking.waking.get_or_insert_with(Instant::now);
+        }
+        parking.lot.next_batch(config::wake_batch())
+    });
     for handle in batch {
         handle.release();
     }
+    with(Parking::note_wake);
     settle_soon(ctx);
 }
 
@@ -137,9 +149,18 @@ fn look(ctx: Context<'_>, queues: &[Watched], reloaded: bool) {
         // Opening a key whose time has passed expires it: the lot hears of it
         // through `lifecycle` before the key is seen to be missing.
         let key = Key::peek(ctx, name.borrow());
-        let round = key.latch().ok().flatten().map(Latch::round);
-        with_lot(|lot| lot.observe(queue.id, round, reloaded));
+        let found = key.latch().ok().flatten().map(sight);
+        with_lot(|lot| lot.observe(queue.id, found, reloaded));
     }
+}
+
+fn sight(latch: &Latch) -> Sighting {
+    let outcome = match latch.state() {
+        State::Closed => None,
+        State::Open => Some(Outcome::Opened),
+        State::Aborted(reason) => Some(Outcome::Aborted(reason.into())),
+    };
+    Sighting { round: latch.round(), outcome }
 }
 
 /// One slice of the sweep, and the next while anybody is parked.
@@ -177,11 +198,7 @@ fn sweep_soon(ctx: Context<'_>) {
 pub(crate) fn add_deadline(ctx: Context<'_>, at: i64) {
     with(|parking| {
         parking.deadlines.add(at);
-        if parking
-            .pacing
-            .as_ref()
-            .is_none_or(|&(nearest, _)| at < nearest)
-        {
+        if parking.pacing.as_ref().is_none_or(|&(nearest, _)| at < nearest) {
             if let Some((_, later)) = parking.pacing.take() {
                 later.stop(ctx);
             }
@@ -196,6 +213,17 @@ pub(crate) fn remove_deadline(at: i64) {
 }
 
 impl Parking {
+    /// Notes how long the releases took, if they are over.
+    fn note_wake(&mut self) {
+        if !self.lot.has_releases()
+            && let Some(begin) = self.waking.take()
+        {
+            let micros = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
+            stats::WAKE_LAST.set(micros);
+            stats::WAKE_MAX.raise(micros);
+        }
+    }
+
     /// Starts a timer for the nearest deadline.
     fn pace(&mut self, ctx: Context<'_>) {
         /// Between looks at a client whose timeout the server has not seen.
@@ -224,14 +252,4 @@ impl Task for Pace {
             parking.pace(ctx);
         });
     }
-}
-
-/// Clients that have parked and not left.
-pub(crate) fn parked() -> usize {
-    with_lot(|lot| lot.parked())
-}
-
-/// Tells the lot that a latch opened. Must come before its key is deleted.
-pub(crate) fn open(db: Db, key: &[u8], round: Round) {
-    with_lot(|lot| lot.open(db, key, round));
 }

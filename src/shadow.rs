@@ -3,7 +3,9 @@
 //! We release clients by handle, so the server never has to find them by key.
 //! Blocking on the real key would make the server look through all of them
 //! each time the key is created again, one by one and, on Valkey 9.1, in
-//! quadratic time. So a client is blocked on a name that nobody creates.
+//! quadratic time. So a client is blocked on a name that nobody creates. Should
+//! two keys have the same (`b` and `{b}` do), or somebody create it after all,
+//! then nobody is released by that: only the lot knows who waits for what.
 
 use std::borrow::Cow;
 
@@ -35,9 +37,7 @@ fn has_hash_tag(key: &[u8]) -> bool {
         return false;
     };
     let tag = &key[open + 1..];
-    tag.iter()
-        .position(|&b| b == b'}')
-        .is_some_and(|len| len > 0)
+    tag.iter().position(|&b| b == b'}').is_some_and(|len| len > 0)
 }
 
 #[cfg(test)]
@@ -57,11 +57,7 @@ mod tests {
         let crc = hashed.iter().fold(0_u16, |crc, &byte| {
             (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| {
                 let shifted = crc << 1;
-                if crc & 0x8000 == 0 {
-                    shifted
-                } else {
-                    shifted ^ 0x1021
-                }
+                if crc & 0x8000 == 0 { shifted } else { shifted ^ 0x1021 }
             })
         });
         crc % 16384
@@ -77,16 +73,10 @@ mod tests {
     #[test]
     fn only_a_key_that_cannot_be_wrapped_stands_for_itself() {
         for key in ["", "a}b", "{}x", "}"] {
-            assert!(
-                matches!(shadow_name(key.as_bytes()), Cow::Borrowed(_)),
-                "{key}"
-            );
+            assert!(matches!(shadow_name(key.as_bytes()), Cow::Borrowed(_)), "{key}");
         }
         for key in ["job", "{a}b", "a{b}c", "{", "a{b", "{a}}", "\0\r\n"] {
-            assert!(
-                matches!(shadow_name(key.as_bytes()), Cow::Owned(_)),
-                "{key}"
-            );
+            assert!(matches!(shadow_name(key.as_bytes()), Cow::Owned(_)), "{key}");
         }
     }
 
@@ -94,12 +84,6 @@ mod tests {
         #[test]
         fn a_shadow_name_has_the_slot_of_its_key(key in "[a-c{}]{0,8}") {
             prop_assert_eq!(slot(&shadow_name(key.as_bytes())), slot(key.as_bytes()), "{:?}", key);
-        }
-
-        #[test]
-        fn different_keys_have_different_shadow_names(a in "[a-b{}]{0,6}", b in "[a-b{}]{0,6}") {
-            prop_assume!(a != b);
-            prop_assert_ne!(shadow_name(a.as_bytes()), shadow_name(b.as_bytes()));
         }
     }
 }

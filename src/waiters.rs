@@ -2,14 +2,18 @@
 //!
 //! A futex table. Clients parked on the same round of the same key form a
 //! queue; whatever ends the round *settles* the queue, once, with one outcome
-//! for everybody in it. That is O(1), whatever the number of clients. They are
-//! then taken out in batches and released, oldest first. A client that leaves
-//! in between, for whatever reason, already has its outcome.
+//! for everybody in it. That is O(1), whatever the number of clients. The
+//! queue is then walked in bounded steps, oldest client first, to release
+//! those whose wait is decided by it. A client that leaves in between, for
+//! whatever reason, already has its verdict.
+//!
+//! A client may stand in several queues (`LATCH.AWAITALL`, `LATCH.AWAITANY`).
+//! It is one client with one verdict, read from its queues and a rule.
 //!
 //! There is no server in here: a handle is whatever releases a client, and
 //! the model test below drives the lot with numbers.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::rc::Rc;
 
@@ -18,8 +22,8 @@ use crate::latch::Round;
 /// The number of a database.
 pub(crate) type Db = i32;
 
-/// How a wait ended, if not by the client or its timeout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a round ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// The count reached zero.
     Opened,
@@ -27,20 +31,38 @@ pub(crate) enum Outcome {
     Gone,
     /// The time to live of the latch passed before it opened.
     Expired,
+    /// Somebody aborted it, for this reason.
+    Aborted(Rc<[u8]>),
 }
 
-/// One client's place in the lot, from parking to leaving.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ticket {
-    queue: QueueId,
-    seat: u64,
+/// How a wait ended, if not by the client or its timeout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    pub(crate) outcome: Outcome,
+    /// The key that decided it.
+    pub(crate) key: Rc<[u8]>,
 }
+
+/// What a client that waits for several latches needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// All of them must open; the first that fails ends the wait. This is the
+    /// rule of a client that waits for one latch, too.
+    All,
+    /// One of them must open; the last that fails ends the wait.
+    Any,
+}
+
+/// One client's place in the lot, from parking to leaving. Who came first has
+/// the smaller one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Ticket(u64);
 
 /// A queue, also after it is gone: ids are not used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct QueueId(u64);
 
-/// What the keeper of the lot compares with the keyspace from time to time.
+/// A queue whose key is to be looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Watched {
     pub(crate) id: QueueId,
@@ -48,117 +70,199 @@ pub(crate) struct Watched {
     pub(crate) key: Rc<[u8]>,
 }
 
-#[derive(Debug)]
-struct Queue<H> {
-    db: Db,
-    key: Rc<[u8]>,
-    round: Round,
-    state: State,
-    /// The handles of those who have not left, by seat: in order of arrival.
-    /// Never empty outside of the methods of the lot.
-    waiters: BTreeMap<u64, H>,
-    /// The last seat that was released.
-    released: Option<u64>,
+/// A latch that was found at the key of a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sighting {
+    pub(crate) round: Round,
+    /// Its outcome, if it is not closed.
+    pub(crate) outcome: Option<Outcome>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The clients parked on a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Crowd {
+    pub(crate) key: Rc<[u8]>,
+    pub(crate) waiters: usize,
+    /// When the first of them came.
+    pub(crate) since: i64,
+}
+
+#[derive(Debug)]
+struct Waiter<H> {
+    handle: H,
+    /// When it came, in ms, by the clock of whoever parked it.
+    since: i64,
+    rule: Rule,
+    queues: Box<[QueueId]>,
+    released: bool,
+}
+
+#[derive(Debug)]
+struct Queue {
+    db: Db,
+    key: Rc<[u8]>,
+    /// `None`: the latch is still to come.
+    round: Option<Round>,
+    state: State,
+    /// Those who have not left, in the order they came. Never empty outside
+    /// of the methods of the lot.
+    waiters: BTreeSet<Ticket>,
+    /// How far the walk along a settled queue has come.
+    walked: Option<Ticket>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
     /// The round goes on. Only these queues are found by key.
     Waiting,
     /// The database was emptied: a removal, unless a load follows and brings
     /// the latch back.
     Flushed,
-    /// The round is over.
-    Settled(Outcome),
+    /// The round is over. The number says which was first.
+    Settled(u64, Outcome),
 }
 
 /// All parked clients of a server. `H` is what releases one of them.
 #[derive(Debug)]
 pub(crate) struct Lot<H> {
+    /// Every client that has not left.
+    waiters: HashMap<Ticket, Waiter<H>>,
     /// Every queue with somebody in it, oldest first.
-    queues: BTreeMap<QueueId, Queue<H>>,
+    queues: BTreeMap<QueueId, Queue>,
     /// The waiting queues. There is at most one for a key.
     by_key: HashMap<Db, HashMap<Rc<[u8]>, QueueId>>,
     /// Flushed queues, some perhaps left by all in the meantime.
     flushed: Vec<QueueId>,
-    /// Settled queues with clients still to be released, likewise.
+    /// Settled queues that have not been walked to the end, likewise.
     settled: VecDeque<QueueId>,
     /// The queue that the last removal settled: its expiry, if that is what it
     /// was, is told right after it.
     removed: Option<QueueId>,
-    /// The last number given out, to a queue or a seat.
+    /// The last number given out, to a queue, a ticket or a settlement.
     last: u64,
-    /// Clients that have not left.
-    parked: usize,
 }
 
 impl<H> Default for Lot<H> {
     fn default() -> Self {
         Self {
+            waiters: HashMap::new(),
             queues: BTreeMap::new(),
             by_key: HashMap::new(),
             flushed: Vec::new(),
             settled: VecDeque::new(),
             removed: None,
             last: 0,
-            parked: 0,
         }
     }
 }
 
 impl<H: Copy> Lot<H> {
-    /// Parks a client on a round of a key. `block` blocks it, told the ticket,
-    /// and answers with its handle; if it cannot, nobody is parked.
+    /// Parks a client on rounds of keys of one database; no round means a
+    /// latch that is still to come. `since` is the time, in ms of any clock.
+    /// `block` blocks it, told the ticket, and answers with its handle; if it
+    /// cannot, nobody is parked.
     pub(crate) fn park(
         &mut self,
         db: Db,
-        key: &[u8],
-        round: Round,
+        rounds: &[(&[u8], Option<Round>)],
+        rule: Rule,
+        since: i64,
         block: impl FnOnce(Ticket) -> Option<H>,
     ) -> Option<Ticket> {
-        let queue = self.queue_for(db, key, round);
-        let seat = self.next_number();
-        let ticket = Ticket { queue, seat };
-        if let Some(handle) = block(ticket) {
-            let queue = self.queues.get_mut(&queue)?;
-            queue.waiters.insert(seat, handle);
-            self.parked += 1;
-            Some(ticket)
-        } else {
-            self.drop_if_empty(queue);
-            None
+        let queues: Box<[QueueId]> =
+            rounds.iter().map(|&(key, round)| self.queue_for(db, key, round)).collect();
+        let ticket = Ticket(self.next_number());
+        let handle = block(ticket);
+        for id in &queues {
+            if handle.is_some()
+                && let Some(queue) = self.queues.get_mut(id)
+            {
+                queue.waiters.insert(ticket);
+            }
+            self.drop_if_empty(*id);
         }
+        let handle = handle?;
+        self.waiters.insert(ticket, Waiter { handle, since, rule, queues, released: false });
+        Some(ticket)
     }
 
-    /// How the wait of a client ended; `None` while its round goes on.
-    pub(crate) fn outcome(&self, ticket: Ticket) -> Option<Outcome> {
-        match self.queues.get(&ticket.queue)?.state {
-            State::Settled(outcome) => Some(outcome),
-            State::Waiting | State::Flushed => None,
-        }
+    /// How the wait of a client ended; `None` while it goes on.
+    pub(crate) fn verdict(&self, ticket: Ticket) -> Option<Verdict> {
+        let waiter = self.waiters.get(&ticket)?;
+        let queues = || waiter.queues.iter().filter_map(|id| self.queues.get(id));
+        let settled = || {
+            queues().filter_map(|queue| match &queue.state {
+                State::Settled(number, outcome) => Some((number, outcome, &queue.key)),
+                State::Waiting | State::Flushed => None,
+            })
+        };
+        // What ends the wait by itself; if nothing does, the last one that
+        // the client waits for does.
+        let decisive = |outcome: &Outcome| match waiter.rule {
+            Rule::All => *outcome != Outcome::Opened,
+            Rule::Any => *outcome == Outcome::Opened,
+        };
+        let (_, outcome, key) = settled()
+            .filter(|(_, outcome, _)| decisive(outcome))
+            .min_by_key(|(number, ..)| *number)
+            .or_else(|| {
+                let over = settled().count() == waiter.queues.len();
+                settled().filter(|_| over).max_by_key(|(number, ..)| *number)
+            })?;
+        Some(Verdict { outcome: outcome.clone(), key: Rc::clone(key) })
     }
 
     /// Takes a client out: the one end of every wait.
     pub(crate) fn leave(&mut self, ticket: Ticket) {
-        let Some(queue) = self.queues.get_mut(&ticket.queue) else {
+        let Some(waiter) = self.waiters.remove(&ticket) else {
             return;
         };
-        if queue.waiters.remove(&ticket.seat).is_some() {
-            self.parked -= 1;
+        for id in waiter.queues {
+            if let Some(queue) = self.queues.get_mut(&id) {
+                queue.waiters.remove(&ticket);
+            }
+            self.drop_if_empty(id);
         }
-        self.drop_if_empty(ticket.queue);
     }
 
-    /// A latch opened: everybody parked on this round is to be told so.
-    pub(crate) fn open(&mut self, db: Db, key: &[u8], round: Round) {
-        if let Some(id) = self.find(db, key, round) {
+    /// A latch was made: those who wait for one to come wait for this one.
+    pub(crate) fn create(&mut self, db: Db, key: &[u8], round: Round) {
+        if let Some(queue) = self.waiting(db, key).and_then(|id| self.queues.get_mut(&id)) {
+            queue.round.get_or_insert(round);
+        }
+    }
+
+    /// A latch opened: everybody parked on this round is to be told so. With
+    /// no round, it opened as it was made. False if nobody was.
+    pub(crate) fn open(&mut self, db: Db, key: &[u8], round: Option<Round>) -> bool {
+        let queue = self.find(db, key, round);
+        if let Some(id) = queue {
             self.settle_queue(id, Outcome::Opened);
         }
+        queue.is_some()
+    }
+
+    /// A latch was aborted. Answers with the number of clients whose wait
+    /// ends by that.
+    pub(crate) fn abort(&mut self, db: Db, key: &[u8], round: Round, reason: &[u8]) -> usize {
+        let Some(id) = self.find(db, key, Some(round)) else {
+            return 0;
+        };
+        let undecided: Vec<Ticket> = self.queues.get(&id).map_or_else(Vec::new, |queue| {
+            queue
+                .waiters
+                .iter()
+                .filter(|&&ticket| self.verdict(ticket).is_none())
+                .copied()
+                .collect()
+        });
+        self.settle_queue(id, Outcome::Aborted(reason.into()));
+        undecided.into_iter().filter(|&ticket| self.verdict(ticket).is_some()).count()
     }
 
     /// A latch was taken from its key before it opened.
     pub(crate) fn remove(&mut self, db: Db, key: &[u8], round: Round) {
-        self.removed = self.find(db, key, round);
+        self.removed = self.find(db, key, Some(round));
         if let Some(id) = self.removed {
             self.settle_queue(id, Outcome::Gone);
         }
@@ -168,37 +272,25 @@ impl<H: Copy> Lot<H> {
     pub(crate) fn expired(&mut self, db: Db, key: &[u8]) {
         if let Some(queue) = self.removed.take().and_then(|id| self.queues.get_mut(&id))
             && (queue.db, &*queue.key) == (db, key)
+            && let State::Settled(_, outcome) = &mut queue.state
         {
-            queue.state = State::Settled(Outcome::Expired);
+            *outcome = Outcome::Expired;
         }
     }
 
     /// A database was emptied, or all (`None`). Until [`Lot::reload`] or
     /// [`Lot::conclude_flush`] says which, it is a removal or a load.
     pub(crate) fn flush(&mut self, db: Option<Db>) {
-        let emptied: Vec<QueueId> = match db {
-            Some(db) => self
-                .by_key
-                .remove(&db)
-                .into_iter()
-                .flat_map(HashMap::into_values)
-                .collect(),
-            None => self
-                .by_key
-                .drain()
-                .flat_map(|(_, queues)| queues.into_values())
-                .collect(),
-        };
-        for id in &emptied {
-            if let Some(queue) = self.queues.get_mut(id) {
+        for id in self.take_rounds(db) {
+            if let Some(queue) = self.queues.get_mut(&id) {
                 queue.state = State::Flushed;
             }
+            self.flushed.push(id);
         }
-        self.flushed.extend(emptied);
     }
 
-    /// The flush was part of a load: its queues wait on, until the keeper has
-    /// looked whether their latches are back.
+    /// The flush was part of a load: its queues wait on, until their keys have
+    /// been looked at.
     pub(crate) fn reload(&mut self) {
         for id in std::mem::take(&mut self.flushed) {
             let Some(queue) = self.queues.get_mut(&id) else {
@@ -207,7 +299,7 @@ impl<H: Copy> Lot<H> {
             let (db, key) = (queue.db, Rc::clone(&queue.key));
             queue.state = State::Waiting;
             if let Some(newer) = self.by_key.entry(db).or_default().insert(key, id) {
-                self.settle_queue_unlisted(newer, Outcome::Gone);
+                self.settle_unlisted(newer, Outcome::Gone);
             }
         }
     }
@@ -215,7 +307,7 @@ impl<H: Copy> Lot<H> {
     /// The flush was a removal.
     pub(crate) fn conclude_flush(&mut self) {
         for id in std::mem::take(&mut self.flushed) {
-            self.settle_queue_unlisted(id, Outcome::Gone);
+            self.settle_unlisted(id, Outcome::Gone);
         }
     }
 
@@ -223,13 +315,8 @@ impl<H: Copy> Lot<H> {
     /// the latches gone from under them.
     pub(crate) fn swap(&mut self, a: Db, b: Db) {
         for db in [a, b] {
-            for id in self
-                .by_key
-                .remove(&db)
-                .into_iter()
-                .flat_map(HashMap::into_values)
-            {
-                self.settle_queue_unlisted(id, Outcome::Gone);
+            for id in self.take_rounds(Some(db)) {
+                self.settle_unlisted(id, Outcome::Gone);
             }
         }
     }
@@ -240,52 +327,68 @@ impl<H: Copy> Lot<H> {
             .range((last.map_or(Unbounded, Excluded), Unbounded))
             .filter(|(_, queue)| queue.state == State::Waiting)
             .take(limit)
-            .map(|(&id, queue)| Watched {
-                id,
-                db: queue.db,
-                key: Rc::clone(&queue.key),
-            })
+            .map(|(&id, queue)| Watched { id, db: queue.db, key: Rc::clone(&queue.key) })
             .collect()
     }
 
-    /// What the keeper found at the key of a queue: a latch of this round, or
-    /// no latch. Another round means that the latch of this queue is gone;
-    /// after a load it is the same latch, which the load has made anew.
-    pub(crate) fn observe(&mut self, id: QueueId, found: Option<Round>, loaded: bool) {
-        let Some(queue) = self.queues.get_mut(&id) else {
+    /// What was found at the key of a queue. Another round means that the
+    /// latch of this queue is gone; after a load it is the same latch, which
+    /// the load has made anew.
+    pub(crate) fn observe(&mut self, id: QueueId, found: Option<Sighting>, loaded: bool) {
+        let Some(queue) = self.queues.get_mut(&id).filter(|queue| queue.state == State::Waiting)
+        else {
             return;
         };
-        if queue.state != State::Waiting {
-            return;
-        }
-        match found {
-            Some(round) if round == queue.round => {}
-            Some(round) if loaded => queue.round = round,
-            _ => self.settle_queue(id, Outcome::Gone),
+        match (queue.round, found) {
+            (None, None) => {}
+            (Some(round), Some(found)) if round != found.round && !loaded => {
+                self.settle_queue(id, Outcome::Gone);
+            }
+            (Some(_), None) => self.settle_queue(id, Outcome::Gone),
+            (_, Some(found)) => {
+                queue.round = Some(found.round);
+                if let Some(outcome) = found.outcome {
+                    self.settle_queue(id, outcome);
+                }
+            }
         }
     }
 
-    /// Takes up to `limit` clients that are to be released, oldest first. No
-    /// client is taken twice; it stays in the lot until it leaves.
+    /// Walks up to `limit` steps along the settled queues, and answers with
+    /// the clients that are to be released, oldest first. No client is
+    /// answered twice; it stays in the lot until it leaves.
     pub(crate) fn next_batch(&mut self, limit: usize) -> Vec<H> {
         let mut batch = Vec::new();
-        while let Some(&id) = self.settled.front() {
-            if let Some(queue) = self.queues.get_mut(&id) {
-                let unreleased = (queue.released.map_or(Unbounded, Excluded), Unbounded);
-                for (&seat, &handle) in queue.waiters.range(unreleased) {
-                    if batch.len() == limit {
-                        return batch;
-                    }
-                    batch.push(handle);
-                    queue.released = Some(seat);
-                }
+        for _ in 0..limit {
+            let Some(ticket) = self.next_step() else {
+                break;
+            };
+            if self.verdict(ticket).is_some()
+                && let Some(waiter) = self.waiters.get_mut(&ticket)
+                && !std::mem::replace(&mut waiter.released, true)
+            {
+                batch.push(waiter.handle);
             }
-            self.settled.pop_front();
         }
         batch
     }
 
-    /// Whether somebody is still to be released.
+    /// The next client in the settled queues.
+    fn next_step(&mut self) -> Option<Ticket> {
+        loop {
+            let id = *self.settled.front()?;
+            if let Some(queue) = self.queues.get_mut(&id) {
+                let ahead = (queue.walked.map_or(Unbounded, Excluded), Unbounded);
+                if let Some(&ticket) = queue.waiters.range(ahead).next() {
+                    queue.walked = Some(ticket);
+                    return Some(ticket);
+                }
+            }
+            self.settled.pop_front();
+        }
+    }
+
+    /// Whether somebody may still have to be released.
     pub(crate) fn has_releases(&self) -> bool {
         !self.settled.is_empty()
     }
@@ -297,7 +400,26 @@ impl<H: Copy> Lot<H> {
 
     /// Clients that have parked and not left.
     pub(crate) fn parked(&self) -> usize {
-        self.parked
+        self.waiters.len()
+    }
+
+    /// Clients parked on this key.
+    pub(crate) fn parked_on(&self, db: Db, key: &[u8]) -> usize {
+        let queue = self.waiting(db, key).and_then(|id| self.queues.get(&id));
+        queue.map_or(0, |queue| queue.waiters.len())
+    }
+
+    /// The keys of a database that clients are parked on, in no order.
+    pub(crate) fn crowds(&self, db: Db) -> Vec<Crowd> {
+        let ids = self.by_key.get(&db).into_iter().flat_map(HashMap::values);
+        let queues = ids.filter_map(|id| self.queues.get(id));
+        queues
+            .filter_map(|queue| {
+                let oldest = self.waiters.get(queue.waiters.first()?)?;
+                let (key, waiters) = (Rc::clone(&queue.key), queue.waiters.len());
+                Some(Crowd { key, waiters, since: oldest.since })
+            })
+            .collect()
     }
 
     /// Keys with clients parked on them.
@@ -315,60 +437,68 @@ impl<H: Copy> Lot<H> {
         self.by_key.get(&db)?.get(key).copied()
     }
 
-    /// The waiting queue of this round.
-    fn find(&self, db: Db, key: &[u8], round: Round) -> Option<QueueId> {
+    /// The waiting queue of this round, or the one that any latch would do
+    /// for. No round finds only the latter.
+    fn find(&self, db: Db, key: &[u8], round: Option<Round>) -> Option<QueueId> {
         let id = self.waiting(db, key)?;
-        (self.queues.get(&id)?.round == round).then_some(id)
+        let wanted = self.queues.get(&id)?.round;
+        (wanted.is_none() || wanted == round).then_some(id)
     }
 
     /// The waiting queue of this round, made if need be.
-    fn queue_for(&mut self, db: Db, key: &[u8], round: Round) -> QueueId {
-        if let Some(id) = self.find(db, key, round) {
-            return id;
-        }
-        if let Some(older) = self.waiting(db, key) {
-            // The latch was replaced and nothing told us; see `observe`.
-            self.settle_queue(older, Outcome::Gone);
+    fn queue_for(&mut self, db: Db, key: &[u8], round: Option<Round>) -> QueueId {
+        if let Some(id) = self.waiting(db, key) {
+            match self.queues.get_mut(&id).map(|queue| &mut queue.round) {
+                Some(wanted) if *wanted == round || wanted.is_none() => {
+                    *wanted = round;
+                    return id;
+                }
+                // The latch was replaced and nothing told us; see `observe`.
+                _ => self.settle_queue(id, Outcome::Gone),
+            }
         }
         let id = QueueId(self.next_number());
         let key: Rc<[u8]> = key.into();
-        self.by_key
-            .entry(db)
-            .or_default()
-            .insert(Rc::clone(&key), id);
-        self.queues.insert(
-            id,
-            Queue {
-                db,
-                key,
-                round,
-                state: State::Waiting,
-                waiters: BTreeMap::new(),
-                released: None,
-            },
-        );
+        self.by_key.entry(db).or_default().insert(Rc::clone(&key), id);
+        let (waiters, walked) = (BTreeSet::new(), None);
+        self.queues.insert(id, Queue { db, key, round, state: State::Waiting, waiters, walked });
         id
+    }
+
+    /// Takes the queues of a database, or of all, from `by_key`; but not those
+    /// whose latch is still to come: no removal takes it from them.
+    fn take_rounds(&mut self, db: Option<Db>) -> Vec<QueueId> {
+        let Self { by_key, queues, .. } = self;
+        let mut taken = Vec::new();
+        for (_, keys) in by_key.iter_mut().filter(|(of, _)| db.is_none_or(|db| db == **of)) {
+            keys.retain(|_, id| {
+                let stays = queues.get(id).is_some_and(|queue| queue.round.is_none());
+                if !stays {
+                    taken.push(*id);
+                }
+                stays
+            });
+        }
+        by_key.retain(|_, keys| !keys.is_empty());
+        taken
     }
 
     fn settle_queue(&mut self, id: QueueId, outcome: Outcome) {
         self.forget_key(id);
-        self.settle_queue_unlisted(id, outcome);
+        self.settle_unlisted(id, outcome);
     }
 
     /// Settles a queue that is not found by key any more.
-    fn settle_queue_unlisted(&mut self, id: QueueId, outcome: Outcome) {
+    fn settle_unlisted(&mut self, id: QueueId, outcome: Outcome) {
+        let number = self.next_number();
         if let Some(queue) = self.queues.get_mut(&id) {
-            queue.state = State::Settled(outcome);
+            queue.state = State::Settled(number, outcome);
             self.settled.push_back(id);
         }
     }
 
     fn drop_if_empty(&mut self, id: QueueId) {
-        if self
-            .queues
-            .get(&id)
-            .is_some_and(|queue| queue.waiters.is_empty())
-        {
+        if self.queues.get(&id).is_some_and(|queue| queue.waiters.is_empty()) {
             self.forget_key(id);
             self.queues.remove(&id);
         }
@@ -376,11 +506,7 @@ impl<H: Copy> Lot<H> {
 
     /// A waiting queue is not found by key any more.
     fn forget_key(&mut self, id: QueueId) {
-        let Some(queue) = self
-            .queues
-            .get(&id)
-            .filter(|queue| queue.state == State::Waiting)
-        else {
+        let Some(queue) = self.queues.get(&id).filter(|queue| queue.state == State::Waiting) else {
             return;
         };
         if let Some(keys) = self.by_key.get_mut(&queue.db) {
@@ -392,6 +518,9 @@ impl<H: Copy> Lot<H> {
     }
 }
 
+#[cfg(test)]
+#[path = "waiters/model.rs"]
+mod model;
 #[cfg(test)]
 #[path = "waiters/tests.rs"]
 mod tests;

@@ -38,7 +38,7 @@ fn shown(reply: &Reply) -> String {
             .map(|(item, n)| format!("{n}) {}", shown(item)))
             .collect::<Vec<_>>()
             .join("\n"),
-        other => panic!("the README shows no such reply: {other:?}"),
+        other => unreachable!("the README shows no such reply: {other:?}"),
     }
 }
 
@@ -50,9 +50,7 @@ fn run(server: &Server, example: &[String]) {
     let mut lines = example.iter().peekable();
     while let Some(line) = lines.next() {
         if let Some((name, command)) = line.split_once("> ") {
-            let client = clients
-                .entry(name.into())
-                .or_insert_with(|| server.client());
+            let client = clients.entry(name.into()).or_insert_with(|| server.client());
             client.send_line(command);
             let is_reply = |line: &String| !line.contains("> ") && !line.contains(": ");
             let mut expected = Vec::new();
@@ -68,7 +66,7 @@ fn run(server: &Server, example: &[String]) {
             let client = clients.get_mut(name).expect("a client that is parked");
             assert_eq!(shown(&client.receive()), expected, "{line}");
         } else {
-            panic!("an example has a line that is neither command nor reply: {line}");
+            unreachable!("an example has a line that is neither command nor reply: {line}");
         }
     }
 }

@@ -1,10 +1,12 @@
-//! `LATCH.AWAIT key timeout`
+//! `LATCH.AWAIT key timeout [MISSING OPEN|ERROR|WAIT]`
 //!
 //! A wait from its beginning to its end: [`Await::run`] answers at once or
 //! parks the client in the lot (`waiters.rs`). There its round is settled, by
-//! `LATCH.COUNTDOWN` or by what `lifecycle.rs` hears of, and the client is
-//! released; or it times out, or goes away. [`Parked::verdict`] is what it is
-//! told, and [`Parked::end`] is where it leaves the lot, in every case.
+//! the command that opens or aborts the latch or by what `lifecycle.rs` hears
+//! of, and the client is released; or it times out, or goes away.
+//! [`Parked::verdict`] is what it is told, and [`Parked::end`] is where it
+//! leaves the lot, in every case. The other commands that wait do it with
+//! [`find`] and [`park`], too.
 
 use crate::args::{Args, Timeout};
 use crate::config;
@@ -14,9 +16,10 @@ use crate::ffi::command::{Arg, Command, KeyUse, Spec};
 use crate::ffi::context::{Context, Reply, now};
 use crate::ffi::key::Key;
 use crate::ffi::string::Str;
-use crate::latch::{Latch, Round};
+use crate::latch::{Round, State};
 use crate::parking;
-use crate::waiters::{Outcome, Ticket};
+use crate::stats;
+use crate::waiters::{Outcome, Rule, Ticket};
 
 /// Waits until the latch opens.
 #[derive(Debug)]
@@ -30,50 +33,135 @@ impl Command for Await {
         summary: c"Waits until a latch opens, parked in the server; an open or missing latch is OK at once.",
         complexity: c"O(1)",
         since: c"0.1.0",
-        arity: 3,
-        key: KeyUse::Read,
-        args: &[Arg::key(), Arg::double(c"timeout")],
+        arity: -3,
+        keys: KeyUse::READ,
+        args: &[Arg::key(), Arg::double(c"timeout"), Missing::ARG],
     };
 
     fn run(ctx: Context<'_>, mut args: Args<'_, Str<'_>>) -> Result<Reply, Error> {
         let name = *args.next()?;
         let timeout = Timeout::parse(args.next()?.bytes(), now())?;
-        args.finish()?;
+        let missing = Missing::parse(args)?;
 
-        let round = Key::read(ctx, name).latch()?.map(Latch::round);
-        match round {
-            None => Ok(Reply::Ok),
-            Some(round) => park(ctx, name, round, timeout),
+        let found = find(ctx, name, missing)?;
+        stats::AWAIT.count();
+        match found {
+            Found::Open => Ok(Reply::Ok),
+            Found::Failed(error) => Err(error),
+            Found::Closed(_) if !may_park(ctx)? => Ok(Reply::Null),
+            Found::Closed(round) => {
+                Ok(park(ctx, &[(name.bytes(), round)], Rule::All, timeout, Answer::Ok))
+            }
         }
     }
 }
 
-/// Parks the client, if it may be.
-fn park(ctx: Context<'_>, name: Str<'_>, round: Round, timeout: Timeout) -> Result<Reply, Error> {
+/// What a key that does not exist is to a wait that begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// An open latch.
+    #[default]
+    Open,
+    /// A mistake.
+    Error,
+    /// A latch that is still to come.
+    Wait,
+}
+
+impl Missing {
+    pub(super) const ARG: Arg = Arg::one_of(
+        c"missing",
+        &[Arg::word(c"open", c"OPEN"), Arg::word(c"error", c"ERROR"), Arg::word(c"wait", c"WAIT")],
+    )
+    .after(c"MISSING")
+    .optional();
+
+    /// Reads the option, the last there is, if it is there.
+    pub(super) fn parse<S: AsRef<[u8]>>(mut args: Args<'_, S>) -> Result<Self, Error> {
+        let missing = match args.named("MISSING")?.map(AsRef::as_ref) {
+            None => Self::default(),
+            Some(word) if word.eq_ignore_ascii_case(b"OPEN") => Self::Open,
+            Some(word) if word.eq_ignore_ascii_case(b"ERROR") => Self::Error,
+            Some(word) if word.eq_ignore_ascii_case(b"WAIT") => Self::Wait,
+            Some(_) => return Err(Error::Syntax),
+        };
+        args.finish().map(|()| missing)
+    }
+}
+
+/// What is at a key, to a wait that begins.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// An open latch, or what counts as one.
+    Open,
+    /// What ends the wait before it begins.
+    Failed(Error),
+    /// A closed latch; no round means one that is still to come.
+    Closed(Option<Round>),
+}
+
+/// Looks at a key that a client wants to wait for. An error is one of the
+/// command, not of the latch.
+pub(super) fn find(ctx: Context<'_>, name: Str<'_>, missing: Missing) -> Result<Found, Error> {
+    Ok(match (Key::read(ctx, name).latch()?, missing) {
+        (None, Missing::Open) => Found::Open,
+        (None, Missing::Error) => Found::Failed(Error::NoLatch),
+        (None, Missing::Wait) => Found::Closed(None),
+        (Some(latch), _) => match latch.state() {
+            State::Open => Found::Open,
+            State::Aborted(reason) => Found::Failed(Error::Aborted(reason.into())),
+            State::Closed => Found::Closed(Some(latch.round())),
+        },
+    })
+}
+
+/// Whether the client is to be parked. If not, it is told null, as if its
+/// timeout had passed.
+///
+/// # Errors
+/// If it would be, but there is no room.
+pub(super) fn may_park(ctx: Context<'_>) -> Result<bool, Error> {
     if ctx.denies_blocking() {
-        return Ok(Reply::Null); // as if the timeout had passed
+        Ok(false)
+    } else if ctx.is_out_of_memory() {
+        Err(Error::OutOfMemory)
+    } else if !config::may_park(parking::with_lot(|lot| lot.parked())) {
+        Err(Error::TooManyWaiters)
+    } else {
+        Ok(true)
     }
-    if ctx.is_out_of_memory() {
-        return Err(Error::OutOfMemory);
-    }
-    if !config::may_park(parking::parked()) {
-        return Err(Error::TooManyWaiters);
-    }
+}
+
+/// Parks the client until the rule is met, or its timeout passes.
+pub(super) fn park(
+    ctx: Context<'_>,
+    rounds: &[(&[u8], Option<Round>)],
+    rule: Rule,
+    timeout: Timeout,
+    answer: Answer,
+) -> Reply {
     let millis = match timeout {
         Timeout::Never => None,
         Timeout::Millis(millis) => Some(millis),
     };
     let deadline = millis.map(|millis| now() + millis);
-    if !parking::park(ctx, name, round, millis, |ticket| Parked {
-        ticket,
-        deadline,
-    }) {
-        return Ok(Reply::Null);
+    let wait = |ticket| Parked { ticket, deadline, answer };
+    if !parking::park(ctx, rounds, rule, millis, wait) {
+        return Reply::Null;
     }
     if let Some(deadline) = deadline {
         parking::add_deadline(ctx, deadline);
     }
-    Ok(Reply::Later)
+    Reply::Later
+}
+
+/// How a client is told that its wait was a success.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Answer {
+    /// `OK`
+    Ok,
+    /// The key of the latch that opened.
+    Key,
 }
 
 /// A client that is parked.
@@ -82,22 +170,57 @@ struct Parked {
     ticket: Ticket,
     /// When its timeout passes, in Unix ms.
     deadline: Option<i64>,
+    answer: Answer,
 }
 
 impl Wait for Parked {
     fn verdict(&self) -> Option<Reply> {
-        let outcome = parking::with_lot(|lot| lot.outcome(self.ticket))?;
-        Some(match outcome {
-            Outcome::Opened => Reply::Ok,
-            Outcome::Gone => Reply::Error(Error::Gone),
-            Outcome::Expired => Reply::Error(Error::Expired),
+        let verdict = parking::with_lot(|lot| lot.verdict(self.ticket))?;
+        Some(match (verdict.outcome, self.answer) {
+            (Outcome::Opened, Answer::Ok) => Reply::Ok,
+            (Outcome::Opened, Answer::Key) => Reply::Bulk(verdict.key),
+            (Outcome::Gone, _) => Reply::Error(Error::Gone),
+            (Outcome::Expired, _) => Reply::Error(Error::Expired),
+            (Outcome::Aborted(reason), _) => Reply::Error(Error::Aborted(reason)),
         })
     }
 
+    fn timed_out(&self) {
+        stats::TIMED_OUT.count();
+    }
+
     fn end(self) {
-        parking::with_lot(|lot| lot.leave(self.ticket));
+        let verdict = parking::with_lot(|lot| {
+            let verdict = lot.verdict(self.ticket);
+            lot.leave(self.ticket);
+            verdict
+        });
+        if verdict.is_some_and(|verdict| verdict.outcome != Outcome::Opened) {
+            stats::FAILED.count();
+        }
         if let Some(deadline) = self.deadline {
             parking::remove_deadline(deadline);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_open_unless_told_otherwise() {
+        for (words, missing) in [
+            (&[][..], Ok(Missing::Open)),
+            (&["MISSING", "OPEN"], Ok(Missing::Open)),
+            (&["missing", "Error"], Ok(Missing::Error)),
+            (&["Missing", "wait"], Ok(Missing::Wait)),
+            (&["MISSING"], Err(Error::Syntax)),
+            (&["MISSING", "FOO"], Err(Error::Syntax)),
+            (&["MISSING", "OPEN", "MISSING", "OPEN"], Err(Error::Syntax)),
+            (&["FOO"], Err(Error::Syntax)),
+        ] {
+            assert_eq!(Missing::parse(Args::new(words)), missing, "{words:?}");
         }
     }
 }

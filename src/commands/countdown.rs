@@ -1,12 +1,13 @@
-//! `LATCH.COUNTDOWN key [decrement]`
+//! `LATCH.COUNTDOWN key [decrement] [ID id]`
 
 use crate::args::Args;
 use crate::error::Error;
 use crate::ffi::command::{Arg, Command, KeyUse, Spec};
-use crate::ffi::context::{Context, EventClass, Reply};
+use crate::ffi::context::{Context, Reply};
 use crate::ffi::key::Key;
 use crate::ffi::string::Str;
-use crate::latch::{Countdown, MAX_COUNT};
+use crate::latch::{Countdown, MAX_COUNT, is_id};
+use crate::stats;
 
 /// Counts down, and opens the latch at zero.
 #[derive(Debug)]
@@ -21,35 +22,66 @@ impl Command for CountDown {
         complexity: c"O(1), or O(N) when it opens, where N is the number of parked clients, in bounded steps",
         since: c"0.1.0",
         arity: -2,
-        key: KeyUse::Update,
-        args: &[Arg::key(), Arg::integer(c"decrement").optional()],
+        keys: KeyUse::UPDATE,
+        args: &[
+            Arg::key(),
+            Arg::integer(c"decrement").optional(),
+            Arg::string(c"id").after(c"ID").optional(),
+        ],
     };
 
     fn run(ctx: Context<'_>, mut args: Args<'_, Str<'_>>) -> Result<Reply, Error> {
         let name = *args.next()?;
-        let by = if args.is_empty() {
-            1
-        } else {
-            args.integer(1..=MAX_COUNT)?
-        };
+        let mut id = read_id(&mut args)?;
+        let by = if id.is_some() || args.is_empty() { 1 } else { args.integer(1..=MAX_COUNT)? };
+        if id.is_none() {
+            id = read_id(&mut args)?;
+        }
         args.finish()?;
 
-        let mut key = Key::write(ctx, name);
-        let Some(latch) = key.latch_mut()? else {
-            return Ok(Reply::Integer(0));
-        };
-        let (countdown, round) = (latch.count_down(by), latch.round());
-        ctx.replicate_verbatim();
-        ctx.notify(EventClass::Module, c"latch.countdown", name);
-        match countdown {
-            Countdown::Remaining(count) => {
-                ctx.signal_modified(name);
-                Ok(Reply::Integer(count))
-            }
-            Countdown::Opened => {
-                super::open(ctx, name, key, round);
-                Ok(Reply::Integer(0))
-            }
-        }
+        let key = Key::write(ctx, name);
+        let countdown = count_down(ctx, name, key, by, id, || ctx.replicate_verbatim())?;
+        Ok(Reply::Integer(match countdown {
+            Countdown::Remaining(count) | Countdown::Duplicate(count) => count,
+            Countdown::Opened | Countdown::WasOpen => 0,
+        }))
     }
+}
+
+/// Reads the option `ID id`, if it comes next.
+pub(super) fn read_id<'a>(args: &mut Args<'_, Str<'a>>) -> Result<Option<&'a [u8]>, Error> {
+    match args.named("ID")?.map(|id| id.bytes()) {
+        Some(id) if !is_id(id) => Err(Error::IdLength),
+        id => Ok(id),
+    }
+}
+
+/// Counts down the latch of a key, if there is one, and does all that follows;
+/// `propagate` is called if anything has changed.
+pub(super) fn count_down(
+    ctx: Context<'_>,
+    name: Str<'_>,
+    mut key: Key<'_>,
+    by: i64,
+    id: Option<&[u8]>,
+    propagate: impl FnOnce(),
+) -> Result<Countdown, Error> {
+    let Some(latch) = key.latch_mut()? else {
+        return Ok(Countdown::WasOpen);
+    };
+    let countdown = latch.count_down(by, id)?;
+    let (round, linger) = (latch.round(), latch.linger());
+    match countdown {
+        Countdown::Remaining(_) | Countdown::Opened => {
+            propagate();
+            super::changed(ctx, name, c"latch.countdown");
+            stats::COUNTDOWN.count();
+        }
+        Countdown::Duplicate(_) => stats::DUPLICATE.count(),
+        Countdown::WasOpen => {}
+    }
+    if countdown == Countdown::Opened {
+        super::opened(ctx, name, key, round, linger);
+    }
+    Ok(countdown)
 }

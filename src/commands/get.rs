@@ -21,7 +21,7 @@ impl Command for Get {
         complexity: c"O(1)",
         since: c"0.1.0",
         arity: 2,
-        key: KeyUse::Read,
+        keys: KeyUse::READ,
         args: &[Arg::key()],
     };
 

@@ -1,38 +1,86 @@
 //! The commands, one file each, and what they share.
 
+mod abort;
+mod add;
+mod arrive;
+mod arrived;
 mod r#await;
+mod await_many;
 mod countdown;
 mod get;
+mod help;
+mod info;
 mod set;
+mod waiters;
 
+use crate::error::Error;
 use crate::ffi::command;
-use crate::ffi::context::{Context, EventClass};
+use crate::ffi::context::{Context, EventClass, now};
 use crate::ffi::key::Key;
 use crate::ffi::string::Str;
-use crate::latch::Round;
+use crate::latch::{Latch, Round};
 use crate::parking;
+use crate::stats;
 
 /// Registers all commands.
 ///
 /// # Errors
 /// What the server refused.
-pub(crate) fn register(ctx: Context<'_>) -> Result<(), &'static str> {
+pub(crate) fn register(ctx: Context<'_>) -> Result<(), String> {
     command::register::<set::Set>(ctx)?;
     command::register::<countdown::CountDown>(ctx)?;
     command::register::<r#await::Await>(ctx)?;
-    command::register::<get::Get>(ctx)
+    command::register::<await_many::AwaitAll>(ctx)?;
+    command::register::<await_many::AwaitAny>(ctx)?;
+    command::register::<arrive::Arrive>(ctx)?;
+    command::register::<add::Add>(ctx)?;
+    command::register::<abort::Abort>(ctx)?;
+    command::register::<get::Get>(ctx)?;
+    command::register::<info::Info>(ctx)?;
+    command::register::<arrived::Arrived>(ctx)?;
+    command::register::<waiters::Waiters>(ctx)?;
+    command::register::<help::Help>(ctx)
 }
 
-/// Opens the latch of a key that is open for writing: deletes it, tells of it
-/// and releases the clients parked on it. The caller propagates the command.
-fn open(ctx: Context<'_>, name: Str<'_>, mut key: Key<'_>, round: Round) {
-    // First of all: from here on the round has its outcome, and the removal
-    // that follows finds nobody.
-    parking::open(ctx.db(), name.bytes(), round);
-    key.delete();
-    drop(key);
+/// The latch that a command needs.
+fn existing<'k>(key: &'k mut Key<'_>) -> Result<&'k mut Latch, Error> {
+    key.latch_mut()?.ok_or(Error::NoLatch)
+}
+
+/// What every command does that has changed the latch of a key.
+fn changed(ctx: Context<'_>, name: Str<'_>, event: &'static std::ffi::CStr) {
     ctx.signal_modified(name);
-    ctx.notify(EventClass::Module, c"latch.open", name);
-    ctx.notify(EventClass::Generic, c"del", name);
+    ctx.notify(EventClass::Module, event, name);
+}
+
+/// The latch of this key, open for writing, has just opened: it leaves the key
+/// or begins to linger, and the clients parked on it are released. The caller
+/// has propagated the command that opened it.
+fn opened(ctx: Context<'_>, name: Str<'_>, mut key: Key<'_>, round: Round, linger: i64) {
+    // First of all: from here on the round has its outcome, and the removal
+    // that may follow finds nobody.
+    stats::OPEN.count();
+    parking::with_lot(|lot| lot.open(ctx.db(), name.bytes(), Some(round)));
+    if linger == 0 {
+        key.delete();
+    } else {
+        key.set_expiry(linger_until(ctx, name, linger));
+    }
+    drop(key);
+    changed(ctx, name, c"latch.open");
+    if linger == 0 {
+        ctx.notify(EventClass::Generic, c"del", name);
+    }
     parking::release(ctx);
+}
+
+/// When an open latch leaves its key: reckoned once, by the master, and
+/// propagated as a time. A replayed command has that yet to come.
+fn linger_until(ctx: Context<'_>, name: Str<'_>, linger: i64) -> Option<i64> {
+    if ctx.is_replaying() {
+        return None;
+    }
+    let until = now().saturating_add(linger);
+    ctx.replicate(c"PEXPIREAT", name, &[until.to_string().as_bytes()]);
+    Some(until)
 }

@@ -1,12 +1,15 @@
-//! `LATCH.SET key count [NX | XX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]`
+//! `LATCH.SET key count [NX | XX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]
+//! [LINGER seconds]`
 
-use crate::args::{Args, ExpireUnit, parse_integer};
+use crate::args::{Args, ExpireUnit, format_seconds, parse_integer, parse_linger};
 use crate::error::Error;
 use crate::ffi::command::{Arg, Command, KeyUse, Spec};
-use crate::ffi::context::{Context, EventClass, Reply, now};
+use crate::ffi::context::{Context, Reply, now};
 use crate::ffi::key::Key;
 use crate::ffi::string::Str;
 use crate::latch::{Latch, MAX_COUNT};
+use crate::parking;
+use crate::stats;
 
 /// Creates a latch, or starts an existing one over.
 #[derive(Debug)]
@@ -21,7 +24,7 @@ impl Command for Set {
         complexity: c"O(1), or O(N) when it opens, where N is the number of parked clients, in bounded steps",
         since: c"0.1.0",
         arity: -3,
-        key: KeyUse::Overwrite,
+        keys: KeyUse::OVERWRITE,
         args: &[
             Arg::key(),
             Arg::integer(c"count"),
@@ -38,6 +41,7 @@ impl Command for Set {
                 ],
             )
             .optional(),
+            Arg::double(c"linger-seconds").after(c"LINGER").optional(),
         ],
     };
 
@@ -46,67 +50,60 @@ impl Command for Set {
         let count = args.integer(0..=MAX_COUNT)?;
         let options = Options::parse(args, now())?;
 
-        let key = Key::write(ctx, name);
-        let exists = key.latch()?.is_some();
-        if !options
-            .condition
-            .is_none_or(|condition| condition.is_met(exists))
-        {
+        let mut key = Key::write(ctx, name);
+        let latch = key.latch_mut()?;
+        if !options.condition.is_none_or(|condition| condition.is_met(latch.is_some())) {
             return Ok(Reply::Null);
         }
-        if count > 0 {
-            close(ctx, name, key, count, options.expiry);
-        } else if exists {
-            open(ctx, name, key)?;
+        let (db, bytes) = (ctx.db(), name.bytes());
+        if latch.is_none() && count == 0 && options.linger == 0 {
+            // Nothing is stored, but a latch that was waited for came open.
+            if parking::with_lot(|lot| lot.open(db, bytes, None)) {
+                propagate(ctx, name, count, &options);
+                parking::release(ctx);
+            }
+            return Ok(Reply::Ok);
+        }
+        let round = match latch {
+            Some(latch) => {
+                let round = latch.round();
+                latch.reset(count, options.linger);
+                if count == 0 { round } else { latch.round() }
+            }
+            None => key.put(Latch::new(count, options.linger)),
+        };
+        parking::with_lot(|lot| lot.create(db, bytes, round));
+        propagate(ctx, name, count, &options);
+        super::changed(ctx, name, c"latch.set");
+        stats::SET.count();
+        if count == 0 {
+            super::opened(ctx, name, key, round, options.linger);
+        } else {
+            match options.expiry {
+                Expiry::Never => key.set_expiry(None),
+                Expiry::At(at) => key.set_expiry(Some(at)),
+                Expiry::Keep => {}
+            }
         }
         Ok(Reply::Ok)
     }
 }
 
-/// Stores a latch that is closed.
-fn close(ctx: Context<'_>, name: Str<'_>, mut key: Key<'_>, count: i64, expiry: Expiry) {
-    if let Ok(Some(latch)) = key.latch_mut() {
-        latch.reset(count);
-    } else {
-        key.put(Latch::new(count));
+/// Propagates what was done, without the condition that was met, and with the
+/// time at which the latch expires: the same whenever it is replayed.
+fn propagate(ctx: Context<'_>, name: Str<'_>, count: i64, options: &Options) {
+    let mut args = vec![count.to_string()];
+    match options.expiry {
+        _ if count == 0 => {} // opening replaces the time to live
+        Expiry::Never => {}
+        Expiry::Keep => args.push("KEEPTTL".into()),
+        Expiry::At(at) => args.extend(["PXAT".into(), at.to_string()]),
     }
-    match expiry {
-        Expiry::Never => key.set_expiry(None),
-        Expiry::At(at) => key.set_expiry(Some(at)),
-        Expiry::Keep => {}
+    if options.linger > 0 {
+        args.extend(["LINGER".into(), format_seconds(options.linger)]);
     }
-    drop(key);
-    propagate(ctx, name, count, expiry);
-    ctx.signal_modified(name);
-    ctx.notify(EventClass::Module, c"latch.set", name);
-}
-
-/// A count of zero opens the latch that is there.
-fn open(ctx: Context<'_>, name: Str<'_>, key: Key<'_>) -> Result<(), Error> {
-    if let Some(round) = key.latch()?.map(Latch::round) {
-        propagate(ctx, name, 0, Expiry::Never);
-        ctx.notify(EventClass::Module, c"latch.set", name);
-        super::open(ctx, name, key, round);
-    }
-    Ok(())
-}
-
-/// What was done, without the condition that was met, and with the time at
-/// which the latch expires: the same whenever it is replayed.
-fn propagate(ctx: Context<'_>, name: Str<'_>, count: i64, expiry: Expiry) {
-    let count = count.to_string();
-    let count = count.as_bytes();
-    match expiry {
-        Expiry::Never => ctx.replicate(c"LATCH.SET", name, &[count]),
-        Expiry::Keep => ctx.replicate(c"LATCH.SET", name, &[count, b"KEEPTTL"]),
-        Expiry::At(at) => {
-            ctx.replicate(
-                c"LATCH.SET",
-                name,
-                &[count, b"PXAT", at.to_string().as_bytes()],
-            );
-        }
-    }
+    let args: Vec<_> = args.iter().map(String::as_bytes).collect();
+    ctx.replicate(c"LATCH.SET", name, &args);
 }
 
 /// What must be true of the key for anything to happen.
@@ -140,6 +137,8 @@ enum Expiry {
 struct Options {
     condition: Option<Condition>,
     expiry: Expiry,
+    /// In ms; 0: the latch leaves its key when it opens.
+    linger: i64,
 }
 
 impl Options {
@@ -147,6 +146,7 @@ impl Options {
     fn parse<S: AsRef<[u8]>>(mut args: Args<'_, S>, now: i64) -> Result<Self, Error> {
         let mut condition = None;
         let mut expiry = None;
+        let mut linger = None;
         while let Some(option) = args.next_option() {
             let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
             let repeated = if is("NX") {
@@ -155,12 +155,12 @@ impl Options {
                 condition.replace(Condition::Existing).is_some()
             } else if is("KEEPTTL") {
                 expiry.replace(Expiry::Keep).is_some()
+            } else if is("LINGER") {
+                linger.replace(parse_linger(args.next()?.as_ref(), now)?).is_some()
             } else if let Some(unit) = ExpireUnit::from_option(option) {
                 let value = args.next()?.as_ref();
                 let value = parse_integer(value).ok_or(Error::NotAnInteger)?;
-                expiry
-                    .replace(Expiry::At(unit.deadline(value, now)?))
-                    .is_some()
+                expiry.replace(Expiry::At(unit.deadline(value, now)?)).is_some()
             } else {
                 return Err(Error::Syntax);
             };
@@ -168,10 +168,8 @@ impl Options {
                 return Err(Error::Syntax);
             }
         }
-        Ok(Self {
-            condition,
-            expiry: expiry.unwrap_or_default(),
-        })
+        let (expiry, linger) = (expiry.unwrap_or_default(), linger.unwrap_or(0));
+        Ok(Self { condition, expiry, linger })
     }
 }
 
@@ -191,6 +189,7 @@ mod tests {
         let both = Options {
             condition: Some(Condition::Missing),
             expiry: Expiry::At(NOW + 5000),
+            linger: 0,
         };
         assert_eq!(parse(""), Ok(Options::default()));
         assert_eq!(parse("NX EX 5"), Ok(both));

@@ -17,13 +17,15 @@ use redis_module::raw;
 
 use super::context::{Context, ERR, OK, Reply};
 use super::guard::guarded;
-use super::string::Str;
+use super::string::OwnedStr;
 use crate::error::Error;
 
 /// What the module keeps for a blocked client.
 pub(crate) trait Wait: Sized {
     /// The reply, if what the client waits for has been decided.
     fn verdict(&self) -> Option<Reply>;
+    /// The client is about to be told that its timeout has passed.
+    fn timed_out(&self);
     /// The wait is over; its handle must not be used again.
     fn end(self);
 }
@@ -46,18 +48,19 @@ impl Handle {
     }
 }
 
-/// Blocks the client of a command under a name, for `timeout` ms (0: for
+/// Blocks the client of a command under some names, for `timeout` ms (0: for
 /// ever). `None` if the server does not; then the wait has ended.
 pub(crate) fn block<W: Wait>(
     ctx: Context<'_>,
-    name: Str<'_>,
+    names: &[OwnedStr],
     timeout: i64,
     wait: W,
 ) -> Option<Handle> {
+    let mut names: Vec<_> = names.iter().map(|name| name.borrow().as_ptr()).collect();
+    let len = c_int::try_from(names.len()).ok()?;
     let wait = Box::into_raw(Box::new(wait));
-    let mut names = [name.as_ptr()];
-    // SAFETY: the context and the one name are valid, the callbacks fit the
-    // wait, and the box is theirs from here on.
+    // SAFETY: the context and the names are valid, the callbacks fit the wait,
+    // and the box is theirs from here on.
     let handle = unsafe {
         api!(RedisModule_BlockClientOnKeys)(
             ctx.as_ptr(),
@@ -66,7 +69,7 @@ pub(crate) fn block<W: Wait>(
             Some(on_end::<W>),
             timeout,
             names.as_mut_ptr(),
-            1,
+            len,
             wait.cast(),
         )
     };
@@ -122,7 +125,12 @@ unsafe extern "C" fn on_timeout<W: Wait>(
         // SAFETY: this is a callback of a client that `block::<W>` blocked.
         let wait = unsafe { wait_of::<W>(ctx) };
         // One that timed out when it was about to be released has a verdict.
-        wait.and_then(Wait::verdict).unwrap_or(Reply::Null)
+        wait.map_or(Reply::Null, |wait| {
+            wait.verdict().unwrap_or_else(|| {
+                wait.timed_out();
+                Reply::Null
+            })
+        })
     });
     ctx.reply(reply);
     OK

@@ -37,20 +37,57 @@ pub(crate) struct Spec {
     pub(crate) since: &'static CStr,
     /// The number of arguments with the name; negative: at least so many.
     pub(crate) arity: c_int,
-    /// What the command does with its key, its first argument.
-    pub(crate) key: KeyUse,
+    /// Where the keys of the command are, and what it does with them.
+    pub(crate) keys: KeyUse,
     pub(crate) args: &'static [Arg],
 }
 
-/// What a command does with its key, for ACL rules.
+/// Which arguments of a command are keys, and what it does with them.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum KeyUse {
-    /// Returns something about the value.
-    Read,
-    /// Changes the value, and returns something about it.
-    Update,
-    /// Replaces the value, whatever it was.
-    Overwrite,
+pub(crate) struct KeyUse {
+    place: KeyPlace,
+    flags: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KeyPlace {
+    None,
+    /// The first argument.
+    First,
+    /// As many as the second argument says, after it.
+    Counted,
+}
+
+impl KeyUse {
+    /// There are none.
+    pub(crate) const NONE: Self = Self { place: KeyPlace::None, flags: 0 };
+    /// Of one key, it returns something about the value.
+    pub(crate) const READ: Self = Self {
+        place: KeyPlace::First,
+        flags: raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS,
+    };
+    /// The same of several keys.
+    pub(crate) const READ_MANY: Self = Self { place: KeyPlace::Counted, ..Self::READ };
+    /// It changes the value of one key, and returns something about it.
+    pub(crate) const UPDATE: Self = Self {
+        place: KeyPlace::First,
+        flags: raw::REDISMODULE_CMD_KEY_RW
+            | raw::REDISMODULE_CMD_KEY_ACCESS
+            | raw::REDISMODULE_CMD_KEY_UPDATE,
+    };
+    /// It replaces the value of one key, whatever it was.
+    pub(crate) const OVERWRITE: Self = Self {
+        place: KeyPlace::First,
+        flags: raw::REDISMODULE_CMD_KEY_OW | raw::REDISMODULE_CMD_KEY_UPDATE,
+    };
+
+    /// First, last and step, as commands had it before Redis 7.
+    fn range(self) -> (c_int, c_int, c_int) {
+        match self.place {
+            KeyPlace::First => (1, 1, 1),
+            KeyPlace::None | KeyPlace::Counted => (0, 0, 0),
+        }
+    }
 }
 
 /// One argument in the documentation of a command.
@@ -60,84 +97,64 @@ pub(crate) struct Arg {
     kind: raw::RedisModuleCommandArgType,
     token: Option<&'static CStr>,
     optional: bool,
+    repeated: bool,
     choices: &'static [Arg],
 }
 
 impl Arg {
     const fn new(name: &'static CStr, kind: raw::RedisModuleCommandArgType) -> Self {
-        Self {
-            name,
-            kind,
-            token: None,
-            optional: false,
-            choices: &[],
-        }
+        Self { name, kind, token: None, optional: false, repeated: false, choices: &[] }
     }
 
     /// The key.
     pub(crate) const fn key() -> Self {
-        Self::new(
-            c"key",
-            raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_KEY,
-        )
+        Self::new(c"key", raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_KEY)
     }
 
     /// An integer.
     pub(crate) const fn integer(name: &'static CStr) -> Self {
-        Self::new(
-            name,
-            raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_INTEGER,
-        )
+        Self::new(name, raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_INTEGER)
+    }
+
+    /// Any text.
+    pub(crate) const fn string(name: &'static CStr) -> Self {
+        Self::new(name, raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_STRING)
     }
 
     /// A number that may have decimals.
     pub(crate) const fn double(name: &'static CStr) -> Self {
-        Self::new(
-            name,
-            raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_DOUBLE,
-        )
+        Self::new(name, raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_DOUBLE)
     }
 
     /// A point in time.
     pub(crate) const fn unix_time(name: &'static CStr) -> Self {
-        Self::new(
-            name,
-            raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_UNIX_TIME,
-        )
+        Self::new(name, raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_UNIX_TIME)
     }
 
     /// A word by itself.
     pub(crate) const fn word(name: &'static CStr, word: &'static CStr) -> Self {
-        Self::new(
-            name,
-            raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_PURE_TOKEN,
-        )
-        .after(word)
+        Self::new(name, raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_PURE_TOKEN).after(word)
     }
 
     /// One of several.
     pub(crate) const fn one_of(name: &'static CStr, choices: &'static [Arg]) -> Self {
         let one_of = raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_ONEOF;
-        Self {
-            choices,
-            ..Self::new(name, one_of)
-        }
+        Self { choices, ..Self::new(name, one_of) }
     }
 
     /// The same, after a word.
     pub(crate) const fn after(self, word: &'static CStr) -> Self {
-        Self {
-            token: Some(word),
-            ..self
-        }
+        Self { token: Some(word), ..self }
+    }
+
+    /// The same, one or more times.
+    pub(crate) const fn repeated(self) -> Self {
+        Self { repeated: true, ..self }
     }
 
     /// The same, but it may be left out.
     pub(crate) const fn optional(self) -> Self {
-        Self {
-            optional: true,
-            ..self
-        }
+        Self { optional: true, ..self }
     }
 }
 
@@ -145,22 +162,28 @@ impl Arg {
 ///
 /// # Errors
 /// If the server refuses, with what it refused.
-pub(crate) fn register<C: Command>(ctx: Context<'_>) -> Result<(), &'static str> {
+pub(crate) fn register<C: Command>(ctx: Context<'_>) -> Result<(), String> {
+    let refused = |what: &str| format!("{what} {}", C::SPEC.name.to_string_lossy());
     let (name, flags) = (C::SPEC.name.as_ptr(), C::SPEC.flags.as_ptr());
     let raw_ctx = ctx.as_ptr();
     let call = Some(call::<C> as _);
+    let (first, last, step) = C::SPEC.keys.range();
     // SAFETY: the context is the one of loading, and both texts end with a NUL.
-    if unsafe { api!(RedisModule_CreateCommand)(raw_ctx, name, call, flags, 1, 1, 1) } != OK {
-        return Err("a command");
+    let status =
+        unsafe { api!(RedisModule_CreateCommand)(raw_ctx, name, call, flags, first, last, step) };
+    if status != OK {
+        return Err(refused("the command"));
     }
     // SAFETY: as above.
     let command = unsafe { api!(RedisModule_GetCommand)(raw_ctx, name) };
-    describe(command, &C::SPEC)?;
+    if describe(command, &C::SPEC) != OK {
+        return Err(refused("the description of"));
+    }
     // SAFETY: written once, before this; see `api`.
     if let Some(set_categories) = unsafe { raw::RedisModule_SetCommandACLCategories } {
         // SAFETY: the command was just created, and the text ends with a NUL.
         if unsafe { set_categories(command, C::SPEC.categories.as_ptr()) } != OK {
-            return Err("the ACL categories of a command");
+            return Err(refused("the ACL categories of"));
         }
     }
     Ok(())
@@ -176,23 +199,21 @@ unsafe extern "C" fn call<C: Command>(
         return ERR;
     };
     // SAFETY: the server passes `argc` strings that are valid during this call.
-    let args = unsafe { Str::list(argv, argc) }
-        .get(1..)
-        .unwrap_or_default();
+    let args = unsafe { Str::list(argv, argc) }.get(1..).unwrap_or_default();
     let result = guarded(Err(Error::Internal), || C::run(ctx, Args::new(args)));
     ctx.reply(result.unwrap_or_else(Reply::Error));
     OK
 }
 
 /// Hands the documentation to the server, which copies all of it.
-fn describe(command: *mut raw::RedisModuleCommand, spec: &Spec) -> Result<(), &'static str> {
+fn describe(command: *mut raw::RedisModuleCommand, spec: &Spec) -> c_int {
     let version = raw::RedisModuleCommandInfoVersion {
         version: 1, // REDISMODULE_COMMAND_INFO_VERSION
         sizeof_historyentry: mem::size_of::<raw::RedisModuleCommandHistoryEntry>(),
         sizeof_keyspec: mem::size_of::<raw::RedisModuleCommandKeySpec>(),
         sizeof_arg: mem::size_of::<raw::RedisModuleCommandArg>(),
     };
-    let mut keys = key_specs(spec.key);
+    let mut keys = key_specs(spec.keys);
     let mut choices = Vec::new();
     let mut args = arguments(spec.args, &mut choices);
     let info = raw::RedisModuleCommandInfo {
@@ -208,38 +229,39 @@ fn describe(command: *mut raw::RedisModuleCommand, spec: &Spec) -> Result<(), &'
     };
     // SAFETY: the command was just created; all pointers are valid during the
     // call, and the lists end with an empty entry.
-    let status = unsafe { api!(RedisModule_SetCommandInfo)(command, &raw const info) };
-    if status == OK {
-        Ok(())
-    } else {
-        Err("the description of a command")
-    }
+    unsafe { api!(RedisModule_SetCommandInfo)(command, &raw const info) }
 }
 
-/// The first argument is the only key.
-fn key_specs(key: KeyUse) -> [raw::RedisModuleCommandKeySpec; 2] {
-    let flags = match key {
-        KeyUse::Read => raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS,
-        KeyUse::Update => {
-            raw::REDISMODULE_CMD_KEY_RW
-                | raw::REDISMODULE_CMD_KEY_ACCESS
-                | raw::REDISMODULE_CMD_KEY_UPDATE
-        }
-        KeyUse::Overwrite => raw::REDISMODULE_CMD_KEY_OW | raw::REDISMODULE_CMD_KEY_UPDATE,
-    };
+/// The one specification of keys, and the empty entry that ends the list; or
+/// just that.
+fn key_specs(keys: KeyUse) -> Vec<raw::RedisModuleCommandKeySpec> {
     // SAFETY: integers, null pointers and unions of these may all be zero.
     let end: raw::RedisModuleCommandKeySpec = unsafe { mem::zeroed() };
-    let mut first = end;
-    first.flags = u64::from(flags);
-    first.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;
-    first.bs.index = raw::RedisModuleCommandKeySpec__bindgen_ty_1__bindgen_ty_1 { pos: 1 };
-    first.find_keys_type = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE;
-    first.fk.range = raw::RedisModuleCommandKeySpec__bindgen_ty_2__bindgen_ty_1 {
-        lastkey: 0,
-        keystep: 1,
-        limit: 0,
-    };
-    [first, end]
+    let mut spec = end;
+    spec.flags = u64::from(keys.flags);
+    spec.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;
+    match keys.place {
+        KeyPlace::None => return vec![end],
+        KeyPlace::First => {
+            spec.bs.index = raw::RedisModuleCommandKeySpec__bindgen_ty_1__bindgen_ty_1 { pos: 1 };
+            spec.find_keys_type = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE;
+            spec.fk.range = raw::RedisModuleCommandKeySpec__bindgen_ty_2__bindgen_ty_1 {
+                lastkey: 0,
+                keystep: 1,
+                limit: 0,
+            };
+        }
+        KeyPlace::Counted => {
+            spec.bs.index = raw::RedisModuleCommandKeySpec__bindgen_ty_1__bindgen_ty_1 { pos: 2 };
+            spec.find_keys_type = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_KEYNUM;
+            spec.fk.keynum = raw::RedisModuleCommandKeySpec__bindgen_ty_2__bindgen_ty_2 {
+                keynumidx: 0,
+                firstkey: 1,
+                keystep: 1,
+            };
+        }
+    }
+    vec![spec, end]
 }
 
 /// The arguments as the server wants them: a list with an empty entry at its
@@ -266,6 +288,9 @@ fn argument(
         lists.push(choices); // moves the list, not what it points to
         start
     };
+    let optional = if arg.optional { raw::REDISMODULE_CMD_ARG_OPTIONAL } else { 0 };
+    let repeated = if arg.repeated { raw::REDISMODULE_CMD_ARG_MULTIPLE } else { 0 };
+    let flags = optional | repeated;
     let is_key = arg.kind == raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_KEY;
     raw::RedisModuleCommandArg {
         name: arg.name.as_ptr(),
@@ -274,11 +299,7 @@ fn argument(
         token: arg.token.map_or(ptr::null(), CStr::as_ptr),
         summary: ptr::null(),
         since: ptr::null(),
-        flags: if arg.optional {
-            raw::REDISMODULE_CMD_ARG_OPTIONAL.cast_signed()
-        } else {
-            0
-        },
+        flags: flags.cast_signed(),
         deprecated_since: ptr::null(),
         subargs,
         display_text: ptr::null(),

@@ -21,11 +21,7 @@ pub(crate) struct Setting {
 impl Setting {
     /// A setting with its default.
     pub(crate) const fn new(name: &'static CStr, default: i64, range: RangeInclusive<i64>) -> Self {
-        Self {
-            name,
-            range,
-            value: AtomicI64::new(default),
-        }
+        Self { name, range, value: AtomicI64::new(default) }
     }
 
     /// The value in force.
@@ -42,7 +38,7 @@ impl Setting {
     ///
     /// # Errors
     /// If the server refuses.
-    pub(crate) fn register(&'static self, ctx: Context<'_>) -> Result<(), &'static str> {
+    pub(crate) fn register(&'static self, ctx: Context<'_>) -> Result<(), String> {
         // SAFETY: this is the context of loading, the name ends with a NUL,
         // and the setting, which the callbacks are given, lives for ever.
         let status = unsafe {
@@ -59,11 +55,7 @@ impl Setting {
                 ptr::from_ref(self).cast_mut().cast(),
             )
         };
-        if status == OK {
-            Ok(())
-        } else {
-            Err("a configuration setting")
-        }
+        if status == OK { Ok(()) } else { Err("a configuration setting".into()) }
     }
 }
 
@@ -71,14 +63,10 @@ impl Setting {
 ///
 /// # Errors
 /// If the server refuses.
-pub(crate) fn apply(ctx: Context<'_>) -> Result<(), &'static str> {
+pub(crate) fn apply(ctx: Context<'_>) -> Result<(), String> {
     // SAFETY: this is the context of loading.
     let status = unsafe { api!(RedisModule_LoadConfigs)(ctx.as_ptr()) };
-    if status == OK {
-        Ok(())
-    } else {
-        Err("the configuration")
-    }
+    if status == OK { Ok(()) } else { Err("the configuration".into()) }
 }
 
 /// # Safety

@@ -1,12 +1,13 @@
 //! What a callback may ask of the server: replies, propagation, events.
 
-use std::ffi::{CStr, CString, c_int, c_longlong};
+use std::ffi::{CStr, CString, c_int, c_long, c_longlong};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
+use std::rc::Rc;
 
 use redis_module::raw;
 
-use super::string::Str;
+use super::string::{Str, Vector};
 use crate::error::Error;
 use crate::waiters::Db;
 
@@ -15,7 +16,7 @@ use crate::waiters::Db;
 pub(crate) struct Context<'a>(NonNull<raw::RedisModuleCtx>, PhantomData<&'a ()>);
 
 /// A reply to a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
     /// The simple string `OK`.
     Ok,
@@ -23,10 +24,20 @@ pub(crate) enum Reply {
     Null,
     /// An integer.
     Integer(i64),
+    /// A bulk string.
+    Bulk(Rc<[u8]>),
+    /// An array.
+    Array(Vec<Reply>),
+    /// Simple strings.
+    Lines(&'static [&'static CStr]),
+    /// A map in RESP3, its fields and values in turn in RESP2.
+    Map(Vec<(&'static str, Reply)>),
     /// An error.
     Error(Error),
     /// Nothing now: the client is parked.
     Later,
+    /// Nothing more: the command has answered by itself.
+    Sent,
 }
 
 /// Kinds of keyspace events, by the letter that `notify-keyspace-events` has
@@ -54,19 +65,62 @@ impl<'a> Context<'a> {
     pub(crate) fn reply(self, reply: Reply) {
         let ctx = self.as_ptr();
         match reply {
-            // SAFETY: the context is valid and the text ends with a NUL.
-            Reply::Ok => unsafe { api!(RedisModule_ReplyWithSimpleString)(ctx, c"OK".as_ptr()) },
-            // SAFETY: the context is valid.
-            Reply::Null => unsafe { api!(RedisModule_ReplyWithNull)(ctx) },
-            // SAFETY: the context is valid.
-            Reply::Integer(n) => unsafe { api!(RedisModule_ReplyWithLongLong)(ctx, n) },
-            Reply::Error(error) => {
-                let text = error.text().as_ptr();
-                // SAFETY: the context is valid and the text ends with a NUL.
-                unsafe { api!(RedisModule_ReplyWithError)(ctx, text) }
+            Reply::Ok => self.reply_line(c"OK"),
+            Reply::Null => {
+                // SAFETY: the context is valid.
+                unsafe { api!(RedisModule_ReplyWithNull)(ctx) };
             }
-            Reply::Later => 0,
-        };
+            Reply::Integer(n) => {
+                // SAFETY: the context is valid.
+                unsafe { api!(RedisModule_ReplyWithLongLong)(ctx, n) };
+            }
+            Reply::Bulk(bytes) => self.reply_bulk(&bytes),
+            Reply::Lines(lines) => {
+                self.reply_array(lines.len());
+                lines.iter().for_each(|line| self.reply_line(line));
+            }
+            Reply::Array(items) => {
+                self.reply_array(items.len());
+                items.into_iter().for_each(|item| self.reply(item));
+            }
+            Reply::Map(fields) => self.reply_map(fields),
+            Reply::Error(error) => {
+                let text = error.text();
+                // SAFETY: the context is valid and the text ends with a NUL.
+                unsafe { api!(RedisModule_ReplyWithError)(ctx, text.as_ptr()) };
+            }
+            Reply::Later | Reply::Sent => {}
+        }
+    }
+
+    /// Begins an array; as many replies must follow.
+    pub(crate) fn reply_array(self, len: usize) {
+        let len = c_long::try_from(len).unwrap_or(c_long::MAX);
+        // SAFETY: the context is valid.
+        unsafe { api!(RedisModule_ReplyWithArray)(self.as_ptr(), len) };
+    }
+
+    /// Answers with a bulk string.
+    pub(crate) fn reply_bulk(self, bytes: &[u8]) {
+        let (start, len) = (bytes.as_ptr().cast(), bytes.len());
+        // SAFETY: the context is valid; `start` points to `len` bytes, which
+        // the server copies.
+        unsafe { api!(RedisModule_ReplyWithStringBuffer)(self.as_ptr(), start, len) };
+    }
+
+    fn reply_line(self, line: &CStr) {
+        // SAFETY: the context is valid and the line ends with a NUL.
+        unsafe { api!(RedisModule_ReplyWithSimpleString)(self.as_ptr(), line.as_ptr()) };
+    }
+
+    fn reply_map(self, fields: Vec<(&'static str, Reply)>) {
+        let len = c_long::try_from(fields.len()).unwrap_or(c_long::MAX);
+        // SAFETY: the context is valid.
+        unsafe { api!(RedisModule_ReplyWithMap)(self.as_ptr(), len) };
+        for (name, value) in fields {
+            self.reply_bulk(name.as_bytes());
+            self.reply(value);
+        }
     }
 
     /// Propagates the running command to replicas and the AOF as it came.
@@ -75,16 +129,11 @@ impl<'a> Context<'a> {
         unsafe { api!(RedisModule_ReplicateVerbatim)(self.as_ptr()) };
     }
 
-    /// Propagates a command of a key and further arguments instead.
+    /// Propagates a command of a key and further arguments.
     pub(crate) fn replicate(self, command: &CStr, key: Str<'_>, args: &[&[u8]]) {
-        // The key, then the rest as one vector of strings.
-        let args: Vec<_> = args
-            .iter()
-            .map(|arg| super::string::OwnedStr::new(arg))
-            .collect();
-        let mut pointers: Vec<_> = args.iter().map(|arg| arg.borrow().as_ptr()).collect();
+        let args = Vector::new(args);
         let (command, format) = (command.as_ptr(), c"sv".as_ptr());
-        let (start, len) = (pointers.as_mut_ptr(), pointers.len());
+        let (start, len) = args.parts();
         // SAFETY: `s` takes one string, `v` a pointer to strings and their
         // number; all live until the call is over, and the server retains
         // what it keeps.
@@ -136,6 +185,12 @@ impl<'a> Context<'a> {
     /// Whether the server uses more memory than `maxmemory` allows.
     pub(crate) fn is_out_of_memory(self) -> bool {
         self.has_flag(raw::REDISMODULE_CTX_FLAGS_OOM)
+    }
+
+    /// Whether the running command is not a client's, but comes from the master
+    /// or from the AOF.
+    pub(crate) fn is_replaying(self) -> bool {
+        self.has_flag(raw::REDISMODULE_CTX_FLAGS_REPLICATED | raw::REDISMODULE_CTX_FLAGS_LOADING)
     }
 
     /// Whether the server is loading a dataset.

@@ -13,7 +13,7 @@ use crate::lifecycle;
 ///
 /// # Errors
 /// If the server refuses, with what it refused.
-pub(crate) fn subscribe(ctx: Context<'_>) -> Result<(), &'static str> {
+pub(crate) fn subscribe(ctx: Context<'_>) -> Result<(), String> {
     let server_events: [(u64, raw::RedisModuleEventCallback); 4] = [
         (raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush)),
         (raw::REDISMODULE_EVENT_SWAPDB, Some(on_swap)),
@@ -25,14 +25,14 @@ pub(crate) fn subscribe(ctx: Context<'_>) -> Result<(), &'static str> {
         // SAFETY: this is the context of loading.
         if unsafe { api!(RedisModule_SubscribeToServerEvent)(ctx.as_ptr(), event, callback) } != OK
         {
-            return Err("a subscription to server events");
+            return Err("a subscription to server events".into());
         }
     }
     let (ctx, expired) = (ctx.as_ptr(), raw::REDISMODULE_NOTIFY_EXPIRED);
     // SAFETY: as above.
     match unsafe { api!(RedisModule_SubscribeToKeyspaceEvents)(ctx, expired, Some(on_expired)) } {
         OK => Ok(()),
-        _ => Err("a subscription to keyspace events"),
+        _ => Err("a subscription to keyspace events".into()),
     }
 }
 

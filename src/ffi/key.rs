@@ -9,7 +9,7 @@ use redis_module::raw;
 use super::context::Context;
 use super::string::Str;
 use crate::error::Error;
-use crate::latch::Latch;
+use crate::latch::{Latch, Round};
 
 /// The data type, once it is registered.
 pub(super) static LATCH_TYPE: AtomicPtr<raw::RedisModuleType> = AtomicPtr::new(ptr::null_mut());
@@ -33,11 +33,7 @@ impl<'a> Key<'a> {
 
     /// Opens a key to look at it without counting as an access to it.
     pub(crate) fn peek(ctx: Context<'a>, name: Str<'_>) -> Self {
-        Self::open(
-            ctx,
-            name,
-            raw::REDISMODULE_READ | raw::REDISMODULE_OPEN_KEY_NOTOUCH,
-        )
+        Self::open(ctx, name, raw::REDISMODULE_READ | raw::REDISMODULE_OPEN_KEY_NOTOUCH)
     }
 
     /// Opens a key to change it.
@@ -49,10 +45,7 @@ impl<'a> Key<'a> {
         let mode = mode.cast_signed();
         // SAFETY: the context and the name are valid.
         let raw = unsafe { api!(RedisModule_OpenKey)(ctx.as_ptr(), name.as_ptr(), mode) };
-        Self {
-            raw: raw.cast(),
-            _context: PhantomData,
-        }
+        Self { raw: raw.cast(), _context: PhantomData }
     }
 
     /// The latch of this key, if it exists; an error if it is something else.
@@ -85,17 +78,15 @@ impl<'a> Key<'a> {
         Ok(NonNull::new(value.cast()))
     }
 
-    /// Stores a latch in a key that is open for writing.
-    pub(crate) fn put(&mut self, latch: Latch) {
+    /// Stores a latch in a key that is open for writing. Answers its round.
+    pub(crate) fn put(&mut self, latch: Latch) -> Round {
+        let round = latch.round();
         let value = Box::into_raw(Box::new(latch)).cast();
         let latch_type = LATCH_TYPE.load(Ordering::Relaxed);
         // SAFETY: the key is open for writing, and the type takes a `Latch`.
         let status = unsafe { api!(RedisModule_ModuleTypeSetValue)(self.raw, latch_type, value) };
-        debug_assert_eq!(
-            status,
-            super::context::OK,
-            "only fails if not open for writing"
-        );
+        debug_assert_eq!(status, super::context::OK, "only fails if not open for writing");
+        round
     }
 
     /// Deletes the key. The server announces it to `unlink` of the type
@@ -103,6 +94,16 @@ impl<'a> Key<'a> {
     pub(crate) fn delete(&mut self) {
         // SAFETY: the key is open for writing.
         unsafe { api!(RedisModule_DeleteKey)(self.raw) };
+    }
+
+    /// When the key expires, in Unix ms, if it does.
+    pub(crate) fn expiry(&self) -> Option<i64> {
+        if self.raw.is_null() {
+            return None;
+        }
+        // SAFETY: the key is open.
+        let at = unsafe { api!(RedisModule_GetAbsExpire)(self.raw) };
+        (at != i64::from(raw::REDISMODULE_NO_EXPIRE)).then_some(at)
     }
 
     /// Sets when the key expires, in Unix ms; `None`: never.

@@ -27,6 +27,7 @@ pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod events;
 pub(crate) mod guard;
+pub(crate) mod info;
 pub(crate) mod key;
 pub(crate) mod load;
 pub(crate) mod string;

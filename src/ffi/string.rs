@@ -79,3 +79,24 @@ impl Drop for OwnedStr {
         unsafe { api!(RedisModule_FreeString)(ptr::null_mut(), self.0.as_ptr()) }
     }
 }
+
+/// Strings of the server that we made, for a call that takes several (`v` in
+/// the formats of the module API).
+#[derive(Debug)]
+pub(super) struct Vector {
+    _strings: Vec<OwnedStr>,
+    pointers: Vec<*mut raw::RedisModuleString>,
+}
+
+impl Vector {
+    pub(super) fn new(strings: &[&[u8]]) -> Self {
+        let strings: Vec<_> = strings.iter().map(|bytes| OwnedStr::new(bytes)).collect();
+        let pointers = strings.iter().map(|string| string.borrow().as_ptr()).collect();
+        Self { _strings: strings, pointers }
+    }
+
+    /// What the server reads, as long as this lives.
+    pub(super) fn parts(&self) -> (*const *mut raw::RedisModuleString, usize) {
+        (self.pointers.as_ptr(), self.pointers.len())
+    }
+}

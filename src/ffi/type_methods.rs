@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::ptr::{self, NonNull};
+use std::slice;
 use std::sync::atomic::Ordering;
 
 use redis_module::raw;
@@ -9,7 +10,7 @@ use redis_module::raw;
 use super::context::{Context, OK};
 use super::guard::guarded;
 use super::key::LATCH_TYPE;
-use super::string::Str;
+use super::string::{Str, Vector};
 use crate::datatype;
 use crate::latch::Latch;
 use crate::lifecycle;
@@ -26,11 +27,20 @@ impl Writer {
         unsafe { api!(RedisModule_SaveUnsigned)(self.0.as_ptr(), value.cast_unsigned()) };
     }
 
-    /// Writes a command of a key and an integer to the AOF.
-    pub(crate) fn emit(&mut self, command: &CStr, key: Str<'_>, value: i64) {
-        let (io, command, format) = (self.0.as_ptr(), command.as_ptr(), c"sl".as_ptr());
-        // SAFETY: `s` takes one string, `l` a `long long`.
-        unsafe { api!(RedisModule_EmitAOF)(io, command, format, key.as_ptr(), value) };
+    /// Saves bytes.
+    pub(crate) fn save_bytes(&mut self, bytes: &[u8]) {
+        let (start, len) = (bytes.as_ptr().cast(), bytes.len());
+        // SAFETY: as above; `start` points to `len` bytes.
+        unsafe { api!(RedisModule_SaveStringBuffer)(self.0.as_ptr(), start, len) };
+    }
+
+    /// Writes a command of a key and further arguments to the AOF.
+    pub(crate) fn emit(&mut self, command: &CStr, key: Str<'_>, args: &[&[u8]]) {
+        let args = Vector::new(args);
+        let (io, command, format) = (self.0.as_ptr(), command.as_ptr(), c"sv".as_ptr());
+        let (start, len) = args.parts();
+        // SAFETY: `s` takes one string, `v` a pointer to strings and their number.
+        unsafe { api!(RedisModule_EmitAOF)(io, command, format, key.as_ptr(), start, len) };
     }
 }
 
@@ -43,11 +53,27 @@ impl Reader {
     pub(crate) fn load(&mut self) -> Option<i64> {
         // SAFETY: the server passes an IO that is valid during the callback.
         let value = unsafe { api!(RedisModule_LoadUnsigned)(self.0.as_ptr()) };
+        (!self.has_failed()).then_some(value).and_then(|value| i64::try_from(value).ok())
+    }
+
+    /// The next bytes; `None` if they are missing.
+    pub(crate) fn load_bytes(&mut self) -> Option<Box<[u8]>> {
+        let mut len = 0;
         // SAFETY: as above.
-        let failed = unsafe { api!(RedisModule_IsIOError)(self.0.as_ptr()) } != 0;
-        (!failed)
-            .then_some(value)
-            .and_then(|value| i64::try_from(value).ok())
+        let start = unsafe { api!(RedisModule_LoadStringBuffer)(self.0.as_ptr(), &raw mut len) };
+        if start.is_null() || self.has_failed() {
+            return None;
+        }
+        // SAFETY: the server answers with an allocation of `len` bytes.
+        let bytes = unsafe { slice::from_raw_parts(start.cast::<u8>(), len) }.into();
+        // SAFETY: the allocation is ours to free, and we have a copy.
+        unsafe { api!(RedisModule_Free)(start.cast()) };
+        Some(bytes)
+    }
+
+    fn has_failed(&self) -> bool {
+        // SAFETY: the server passes an IO that is valid during the callback.
+        unsafe { api!(RedisModule_IsIOError)(self.0.as_ptr()) != 0 }
     }
 
     fn log(&self, message: &str) {
@@ -69,7 +95,15 @@ impl Digest {
         unsafe { api!(RedisModule_DigestAddLongLong)(self.0.as_ptr(), value) };
     }
 
-    fn end(&mut self) {
+    /// Adds bytes.
+    pub(crate) fn add_bytes(&mut self, bytes: &[u8]) {
+        let (start, len) = (bytes.as_ptr().cast(), bytes.len());
+        // SAFETY: as above; `start` points to `len` bytes.
+        unsafe { api!(RedisModule_DigestAddStringBuffer)(self.0.as_ptr(), start, len) };
+    }
+
+    /// Ends a sequence: within one the order counts, between them it does not.
+    pub(crate) fn end(&mut self) {
         // SAFETY: as above.
         unsafe { api!(RedisModule_DigestEndSequence)(self.0.as_ptr()) };
     }
@@ -79,7 +113,7 @@ impl Digest {
 ///
 /// # Errors
 /// If the server refuses.
-pub(crate) fn register(ctx: Context<'_>) -> Result<(), &'static str> {
+pub(crate) fn register(ctx: Context<'_>) -> Result<(), String> {
     let mut methods = raw::RedisModuleTypeMethods {
         version: u64::from(raw::REDISMODULE_TYPE_METHOD_VERSION),
         rdb_load: Some(rdb_load),
@@ -109,11 +143,7 @@ pub(crate) fn register(ctx: Context<'_>) -> Result<(), &'static str> {
     let latch_type =
         unsafe { api!(RedisModule_CreateDataType)(ctx, name, datatype::ENCODING, methods) };
     LATCH_TYPE.store(latch_type, Ordering::Relaxed);
-    if latch_type.is_null() {
-        Err("the data type")
-    } else {
-        Ok(())
-    }
+    if latch_type.is_null() { Err("the data type".into()) } else { Ok(()) }
 }
 
 /// A value as the server keeps it.
@@ -174,9 +204,7 @@ unsafe extern "C" fn digest(digest: *mut raw::RedisModuleDigest, value: *mut c_v
     guarded((), || {
         // SAFETY: the server passes a value of our type.
         if let (Some(digest), Some(latch)) = (NonNull::new(digest), unsafe { latch(value) }) {
-            let mut digest = Digest(digest);
-            datatype::digest(&mut digest, latch);
-            digest.end();
+            datatype::digest(&mut Digest(digest), latch);
         }
     });
 }
@@ -191,7 +219,8 @@ unsafe extern "C" fn free(value: *mut c_void) {
     });
 }
 
-/// A latch is one allocation: the server may move it where it likes.
+/// The server may move the latch where it likes. What most latches have not,
+/// ids above all, stays: the standard library cannot move a set in place.
 unsafe extern "C" fn defrag(
     ctx: *mut raw::RedisModuleDefragCtx,
     _key: *mut raw::RedisModuleString,
@@ -211,18 +240,23 @@ unsafe extern "C" fn defrag(
 unsafe extern "C" fn mem_usage(
     _ctx: *mut raw::RedisModuleKeyOptCtx,
     value: *const c_void,
-    _samples: usize,
+    samples: usize,
 ) -> usize {
     // SAFETY: the value is one allocation of the server's allocator.
-    unsafe { api!(RedisModule_MallocSize)(value.cast_mut()) }
+    let own = unsafe { api!(RedisModule_MallocSize)(value.cast_mut()) };
+    // SAFETY: the server passes a value of our type.
+    let more = unsafe { latch(value) }.map_or(0, |latch| latch.extra_memory(samples));
+    own + more
 }
 
-/// One allocation to free: not worth the lazy-free thread.
+/// The number of allocations to free: a latch with many ids goes to the
+/// lazy-free thread.
 unsafe extern "C" fn free_effort(
     _ctx: *mut raw::RedisModuleKeyOptCtx,
-    _value: *const c_void,
+    value: *const c_void,
 ) -> usize {
-    1
+    // SAFETY: the server passes a value of our type.
+    unsafe { latch(value) }.map_or(1, |latch| 1 + latch.arrived())
 }
 
 /// A latch leaves its key: it opened, or it was removed in one of many ways.

@@ -1,0 +1,229 @@
+//! The value by example, and its invariants under any sequence of commands.
+
+use super::*;
+use proptest::prelude::*;
+
+fn ids(latch: &Latch) -> Vec<&[u8]> {
+    let mut ids: Vec<_> = latch.ids().collect();
+    ids.sort_unstable();
+    ids
+}
+
+/// Saves and restores.
+fn restored(latch: &Latch) -> Option<Latch> {
+    let reason = latch.reason().map(Into::into);
+    let ids = latch.ids().map(Into::into).collect();
+    Latch::restore(latch.count(), latch.total(), latch.linger(), reason, ids)
+}
+
+/// Count, total, time to linger, reason, ids: all that makes two latches equal.
+type Content<'a> = (i64, i64, i64, Option<&'a [u8]>, Vec<&'a [u8]>);
+
+fn content(latch: &Latch) -> Content<'_> {
+    (latch.count(), latch.total(), latch.linger(), latch.reason(), ids(latch))
+}
+
+#[test]
+fn counts_down_to_one_and_then_opens() {
+    let mut latch = Latch::new(3, 0);
+    assert_eq!(latch.count_down(1, None), Ok(Countdown::Remaining(2)));
+    assert_eq!(latch.count_down(1, None), Ok(Countdown::Remaining(1)));
+    assert_eq!(latch.state(), State::Closed);
+    assert_eq!(latch.count_down(1, None), Ok(Countdown::Opened));
+    assert_eq!(latch.state(), State::Open);
+}
+
+#[test]
+fn a_countdown_past_zero_opens() {
+    assert_eq!(Latch::new(2, 0).count_down(MAX_COUNT, None), Ok(Countdown::Opened));
+    assert_eq!(Latch::new(MAX_COUNT, 0).count_down(MAX_COUNT, None), Ok(Countdown::Opened));
+}
+
+#[test]
+fn an_open_latch_counts_nothing_and_records_nothing() {
+    let mut latch = Latch::new(0, 500);
+    assert_eq!(latch.state(), State::Open);
+    assert_eq!(latch.count_down(1, Some(b"a")), Ok(Countdown::WasOpen));
+    assert_eq!(latch.arrived(), 0);
+}
+
+#[test]
+fn an_id_counts_once() {
+    let mut latch = Latch::new(5, 0);
+    assert_eq!(latch.count_down(2, Some(b"a")), Ok(Countdown::Remaining(3)));
+    assert_eq!(latch.count_down(2, Some(b"a")), Ok(Countdown::Duplicate(3)));
+    assert_eq!(latch.count_down(1, Some(b"b")), Ok(Countdown::Remaining(2)));
+    assert_eq!(latch.count_down(1, None), Ok(Countdown::Remaining(1)));
+    assert!(latch.has_arrived(b"a") && !latch.has_arrived(b"c"));
+    assert_eq!(ids(&latch), [b"a", b"b"]);
+}
+
+#[test]
+fn adding_raises_the_count_and_the_total() {
+    let mut latch = Latch::new(2, 0);
+    latch.count_down(1, None).unwrap();
+    assert_eq!(latch.add(3), Ok(4));
+    assert_eq!((latch.count(), latch.total()), (4, 5));
+}
+
+#[test]
+fn adding_too_much_changes_nothing() {
+    let mut latch = Latch::new(2, 0);
+    assert_eq!(latch.add(MAX_COUNT - 1), Err(Error::Overflow));
+    assert_eq!((latch.count(), latch.total()), (2, 2));
+    assert_eq!(latch.add(MAX_COUNT - 2), Ok(MAX_COUNT));
+    // The total cannot grow either, though the count could.
+    latch.count_down(10, None).unwrap();
+    assert_eq!(latch.add(1), Err(Error::Overflow));
+}
+
+#[test]
+fn the_first_reason_of_an_abort_stays() {
+    let mut latch = Latch::new(2, 0);
+    assert_eq!(latch.abort(b"disk full"), Ok(true));
+    assert_eq!(latch.abort(b"other"), Ok(false));
+    assert_eq!(latch.state(), State::Aborted(b"disk full"));
+    assert_eq!(latch.count(), 2);
+}
+
+#[test]
+fn an_aborted_latch_refuses_with_the_reason() {
+    let mut latch = Latch::new(2, 0);
+    latch.abort(b"why").unwrap();
+    let aborted = Error::Aborted(b"why"[..].into());
+    assert_eq!(latch.count_down(1, Some(b"a")), Err(aborted.clone()));
+    assert_eq!(latch.add(1), Err(aborted));
+    assert_eq!((latch.count(), latch.arrived()), (2, 0));
+}
+
+#[test]
+fn an_open_latch_can_be_neither_aborted_nor_raised() {
+    let mut latch = Latch::new(0, 500);
+    assert_eq!(latch.abort(b"why"), Err(Error::Open));
+    assert_eq!(latch.add(1), Err(Error::Open));
+    assert_eq!(latch.state(), State::Open);
+}
+
+#[test]
+fn a_reset_forgets_everything_but_the_round_of_a_closed_latch() {
+    let mut latch = Latch::new(5, 500);
+    let round = latch.round();
+    latch.count_down(2, Some(b"a")).unwrap();
+    latch.reset(7, 0);
+    assert_eq!(content(&latch), (7, 7, 0, None, vec![]));
+    assert_eq!(latch.round(), round);
+}
+
+#[test]
+fn a_latch_that_was_open_or_aborted_is_reset_to_another_round() {
+    let open = Latch::new(0, 500);
+    let mut aborted = Latch::new(1, 0);
+    aborted.abort(b"why").unwrap();
+    for mut latch in [open, aborted] {
+        let round = latch.round();
+        latch.reset(1, 0);
+        assert_eq!(latch.state(), State::Closed);
+        assert_ne!(latch.round(), round);
+    }
+}
+
+#[test]
+fn a_copy_is_another_round() {
+    let mut latch = Latch::new(5, 500);
+    latch.count_down(2, Some(b"a")).unwrap();
+    let copy = latch.copy();
+    assert_eq!(content(&copy), content(&latch));
+    assert_ne!(copy.round(), latch.round());
+}
+
+#[test]
+fn what_no_latch_can_be_is_not_restored() {
+    let restore = |count, total, linger, reason: Option<&[u8]>, ids: &[&[u8]]| {
+        let ids = ids.iter().map(|&id| id.into()).collect();
+        Latch::restore(count, total, linger, reason.map(Into::into), ids).is_some()
+    };
+    let long = [b'x'; MAX_TEXT + 1];
+    assert!(restore(1, 1, 0, None, &[]));
+    assert!(restore(MAX_COUNT, MAX_COUNT, MAX_COUNT, Some(b"why"), &[]));
+    assert!(restore(0, 0, 1, None, &[]));
+    assert!(restore(1, 3, 0, None, &[b"a", b"b"]));
+    assert!(!restore(0, 0, 0, None, &[]), "open, but does not linger");
+    assert!(!restore(0, 1, 1, Some(b"why"), &[]), "open and aborted");
+    assert!(!restore(-1, 5, 0, None, &[]), "a negative count");
+    assert!(!restore(6, 5, 0, None, &[]), "more than the total");
+    assert!(!restore(1, 1, -1, None, &[]), "a negative time to linger");
+    assert!(!restore(2, 3, 0, None, &[b"a", b"b"]), "more ids than countdowns");
+    assert!(!restore(1, 2, 0, None, &[b""]), "an empty id");
+    assert!(!restore(1, 2, 0, None, &[&long]), "a long id");
+    for reason in [&b""[..], b"a\nb", b"a\rb", b"a\0b", &long] {
+        assert!(!restore(1, 1, 0, Some(reason), &[]), "{reason:?}");
+    }
+}
+
+#[test]
+fn a_latch_is_four_words() {
+    assert_eq!(size_of::<Latch>(), 32);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    CountDown(i64, Option<u8>),
+    Add(i64),
+    Abort,
+    Reset(i64, i64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (1..4_i64, prop::option::of(0..8_u8)).prop_map(|(by, id)| Step::CountDown(by, id)),
+        2 => (1..4_i64).prop_map(Step::Add),
+        1 => Just(Step::Abort),
+        1 => (0..6_i64, 0..2_i64).prop_map(|(count, linger)| Step::Reset(count, linger)),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn the_count_is_what_was_set_and_added_less_what_was_counted_once(
+        count in 1..20_i64,
+        steps in prop::collection::vec(step(), 0..40),
+    ) {
+        let mut latch = Latch::new(count, 1);
+        let (mut expected, mut total) = (count, count);
+        let mut counted: HashSet<u8> = HashSet::new();
+        let mut aborted = false;
+        for step in steps {
+            match step {
+                Step::CountDown(by, id) => {
+                    let done = latch.count_down(by, id.as_ref().map(std::slice::from_ref));
+                    prop_assert_eq!(done.is_err(), aborted);
+                    let fresh = id.is_none_or(|id| !counted.contains(&id));
+                    if !aborted && expected > 0 && fresh {
+                        expected = (expected - by).max(0);
+                        counted.extend(id);
+                    }
+                }
+                Step::Add(by) => {
+                    let added = latch.add(by).is_ok();
+                    prop_assert_eq!(added, !aborted && expected > 0);
+                    if added {
+                        (expected, total) = (expected + by, total + by);
+                    }
+                }
+                Step::Abort => aborted |= latch.abort(b"why") == Ok(true),
+                Step::Reset(count, linger) => {
+                    latch.reset(count, linger.max(i64::from(count == 0)));
+                    (expected, total, aborted) = (count, count, false);
+                    counted.clear();
+                }
+            }
+            prop_assert_eq!((latch.count(), latch.total()), (expected, total));
+            prop_assert_eq!(latch.arrived(), counted.len());
+            prop_assert_eq!(matches!(latch.state(), State::Aborted(_)), aborted);
+            if latch.linger() > 0 || latch.count() > 0 {
+                let restored = restored(&latch);
+                prop_assert_eq!(restored.as_ref().map(content), Some(content(&latch)));
+            }
+        }
+    }
+}
