@@ -43,10 +43,13 @@ const VERSION: i32 = {
 fn load(ctx: Context<'_>, args: &[Str<'_>]) -> Result<(), String> {
     config::read_arguments(args)?;
     ffi::load::set_options(ctx);
-    ffi::type_methods::register(ctx)
+    // What can be refused for a user's mistake comes first: Redis 7.0 does not
+    // take back a subscription when the rest fails, and would call into a
+    // module that is gone.
+    config::register(ctx)
+        .and_then(|()| ffi::type_methods::register(ctx))
         .and_then(|()| commands::register(ctx))
-        .and_then(|()| ffi::events::subscribe(ctx))
-        .and_then(|()| config::register(ctx))
         .and_then(|()| ffi::info::register(ctx))
+        .and_then(|()| ffi::events::subscribe(ctx))
         .map_err(|refused| format!("the server refused {refused}"))
 }
