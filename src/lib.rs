@@ -4,6 +4,9 @@
 //! that brings the count to zero releases them. The life of a wait is in
 //! `commands/await.rs` and `waiters.rs`; `docs/architecture.md` has the map.
 
+// Not in the manifest: a test may panic wherever it likes.
+#![warn(clippy::unwrap_used, clippy::panic, clippy::todo)]
+
 mod args;
 mod commands;
 mod config;

@@ -10,6 +10,8 @@ mod countdown;
 mod get;
 mod help;
 mod info;
+#[cfg(feature = "fault-injection")]
+mod panic;
 mod set;
 mod waiters;
 
@@ -39,6 +41,8 @@ pub(crate) fn register(ctx: Context<'_>) -> Result<(), String> {
     command::register::<info::Info>(ctx)?;
     command::register::<arrived::Arrived>(ctx)?;
     command::register::<waiters::Waiters>(ctx)?;
+    #[cfg(feature = "fault-injection")]
+    command::register::<panic::Panic>(ctx)?;
     command::register::<help::Help>(ctx)
 }
 

@@ -1,0 +1,88 @@
+//! What other modules can do to this one, and what a bug of its own can.
+
+mod common;
+
+use std::env;
+use std::process::Command;
+
+use common::{Reply, Server, error, int, ok};
+
+/// Builds a library of this package with cargo, and answers with its path.
+fn build(what: &[&str], library: &str) -> String {
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet"])
+        .args(what)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .expect("cargo");
+    assert!(built.success(), "cargo build {}", what.join(" "));
+    // <target>/<profile>/deps/<this test>
+    let test = env::current_exe().expect("the path of this test");
+    let target = test.ancestors().nth(3).expect("the folder cargo builds in");
+    let (prefix, suffix) = (env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
+    let (folder, name) = library.rsplit_once('/').expect("a folder");
+    let path = target.join(folder).join(format!("{prefix}{name}{suffix}"));
+    path.to_str().expect("a path in UTF-8").to_owned()
+}
+
+/// A server with the module of `modules/caller.rs` beside ours.
+fn server_with_a_caller() -> Server {
+    let caller = build(&["--example", "caller"], "debug/examples/caller");
+    Server::builder().config("loadmodule", &caller).start()
+}
+
+#[test]
+fn a_module_that_calls_await_gets_an_answer_at_once() {
+    let server = server_with_a_caller();
+    let mut client = server.client();
+    assert_eq!(client.run("CALLER.CALL LATCH.AWAIT job 0"), ok());
+    assert_eq!(client.run("LATCH.SET job 2"), ok());
+    for wait in [
+        "LATCH.AWAIT job 0",
+        "LATCH.AWAIT other 0 MISSING WAIT",
+        "LATCH.AWAITALL 0 2 job other",
+        "LATCH.AWAITANY 0 1 job",
+    ] {
+        assert_eq!(client.run(&format!("CALLER.CALL {wait}")), Reply::NullBulk, "{wait}");
+    }
+    assert_eq!(client.run("LATCH.GET job"), int(2));
+    server.wait_blocked(0);
+}
+
+#[test]
+fn a_module_that_calls_arrive_is_counted_and_not_parked() {
+    let server = server_with_a_caller();
+    let mut client = server.client();
+    assert_eq!(client.run("LATCH.SET job 2"), ok());
+    assert_eq!(client.run("CALLER.CALL LATCH.ARRIVE job 0"), Reply::NullBulk);
+    assert_eq!(client.run("LATCH.GET job"), int(1));
+    assert_eq!(client.run("CALLER.CALL LATCH.ARRIVE job 0"), ok());
+    assert_eq!(client.run("EXISTS job"), int(0));
+}
+
+#[test]
+fn a_countdown_that_a_module_calls_releases_the_clients_parked() {
+    let server = server_with_a_caller();
+    let mut client = server.client();
+    assert_eq!(client.run("LATCH.SET job 1"), ok());
+    let mut waiter = server.parked("LATCH.AWAIT job 0");
+    assert_eq!(client.run("CALLER.CALL LATCH.COUNTDOWN job"), int(0));
+    assert_eq!(waiter.receive(), ok());
+}
+
+#[test]
+fn a_panic_in_a_command_is_an_error_reply_and_nothing_else() {
+    let faulty = build(&["--lib", "--features", "fault-injection"], "debug/latch");
+    let server = Server::builder().without_module().config("loadmodule", &faulty).start();
+    let mut client = server.client();
+    assert_eq!(client.run("LATCH.SET job 1"), ok());
+    let mut waiter = server.parked("LATCH.AWAIT job 0");
+    let internal = error("ERR internal error of the latch module, see the server log");
+    assert_eq!(client.run("LATCH.PANIC"), internal);
+    assert_eq!(client.run("LATCH.PANIC"), internal);
+    assert!(server.log().contains("on purpose, with 1 clients parked"));
+    // The state is whole, and goes on working.
+    assert_eq!(client.run("LATCH.COUNTDOWN job"), int(0));
+    assert_eq!(waiter.receive(), ok());
+    server.wait_blocked(0);
+}
