@@ -149,18 +149,18 @@ fn look(ctx: Context<'_>, queues: &[Watched], reloaded: bool) {
         // Opening a key whose time has passed expires it: the lot hears of it
         // through `lifecycle` before the key is seen to be missing.
         let key = Key::peek(ctx, name.borrow());
-        let found = key.latch().ok().flatten().map(sight);
-        with_lot(|lot| lot.observe(queue.id, found, reloaded));
+        let found = key.latch().ok().flatten().map(|latch| sight(latch, key.expiry()));
+        with_lot(|lot| lot.observe(queue.id, found, reloaded, now()));
     }
 }
 
-fn sight(latch: &Latch) -> Sighting {
+fn sight(latch: &Latch, expires: Option<i64>) -> Sighting {
     let outcome = match latch.state() {
         State::Closed => None,
         State::Open => Some(Outcome::Opened),
         State::Aborted(reason) => Some(Outcome::Aborted(reason.into())),
     };
-    Sighting { round: latch.round(), outcome }
+    Sighting { round: latch.round(), outcome, expires }
 }
 
 /// One slice of the sweep, and the next while anybody is parked.

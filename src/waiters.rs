@@ -76,6 +76,8 @@ pub(crate) struct Sighting {
     pub(crate) round: Round,
     /// Its outcome, if it is not closed.
     pub(crate) outcome: Option<Outcome>,
+    /// When it expires, in ms, if it does.
+    pub(crate) expires: Option<i64>,
 }
 
 /// The clients parked on a key.
@@ -103,6 +105,8 @@ struct Queue {
     key: Rc<[u8]>,
     /// `None`: the latch is still to come.
     round: Option<Round>,
+    /// When it was last seen to expire.
+    expires: Option<i64>,
     state: State,
     /// Those who have not left, in the order they came. Never empty outside
     /// of the methods of the lot.
@@ -331,10 +335,11 @@ impl<H: Copy> Lot<H> {
             .collect()
     }
 
-    /// What was found at the key of a queue. Another round means that the
-    /// latch of this queue is gone; after a load it is the same latch, which
-    /// the load has made anew.
-    pub(crate) fn observe(&mut self, id: QueueId, found: Option<Sighting>, loaded: bool) {
+    /// What was found at the key of a queue, at the time `now`. Another round
+    /// means that the latch of this queue is gone; after a load it is the same
+    /// latch, which the load has made anew. A latch that is not seen after its
+    /// time has expired, though the server has not removed it yet.
+    pub(crate) fn observe(&mut self, id: QueueId, found: Option<Sighting>, loaded: bool, now: i64) {
         let Some(queue) = self.queues.get_mut(&id).filter(|queue| queue.state == State::Waiting)
         else {
             return;
@@ -344,9 +349,13 @@ impl<H: Copy> Lot<H> {
             (Some(round), Some(found)) if round != found.round && !loaded => {
                 self.settle_queue(id, Outcome::Gone);
             }
+            (Some(_), None) if queue.expires.is_some_and(|at| at <= now) => {
+                self.settle_queue(id, Outcome::Expired);
+            }
             (Some(_), None) => self.settle_queue(id, Outcome::Gone),
             (_, Some(found)) => {
                 queue.round = Some(found.round);
+                queue.expires = found.expires;
                 if let Some(outcome) = found.outcome {
                     self.settle_queue(id, outcome);
                 }
@@ -460,8 +469,16 @@ impl<H: Copy> Lot<H> {
         let id = QueueId(self.next_number());
         let key: Rc<[u8]> = key.into();
         self.by_key.entry(db).or_default().insert(Rc::clone(&key), id);
-        let (waiters, walked) = (BTreeSet::new(), None);
-        self.queues.insert(id, Queue { db, key, round, state: State::Waiting, waiters, walked });
+        let queue = Queue {
+            db,
+            key,
+            round,
+            expires: None,
+            state: State::Waiting,
+            waiters: BTreeSet::new(),
+            walked: None,
+        };
+        self.queues.insert(id, queue);
         id
     }
 

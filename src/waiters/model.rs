@@ -305,8 +305,9 @@ impl Model {
             let found = stored.map(|stored| Sighting {
                 round: stored.round,
                 outcome: stored.aborted.then(aborted),
+                expires: None,
             });
-            self.lot.observe(watched.id, found, loaded);
+            self.lot.observe(watched.id, found, loaded, 0);
             match stored {
                 None => self
                     .decide(&Outcome::Gone, |stand| stand.key == key && stand.want != Want::Coming),

@@ -32,7 +32,7 @@ fn outcome(lot: &Lot<Handle>, ticket: Ticket) -> Option<Outcome> {
 }
 
 fn closed(round: Round) -> Option<Sighting> {
-    Some(Sighting { round, outcome: None })
+    Some(Sighting { round, outcome: None, expires: None })
 }
 
 fn aborted(reason: &str) -> Outcome {
@@ -162,7 +162,7 @@ fn a_load_that_brings_the_latch_back_keeps_its_clients() {
     lot.conclude_flush();
     let loaded = Round::next();
     let watched = lot.watch(None, 9);
-    lot.observe(watched[0].id, closed(loaded), true);
+    lot.observe(watched[0].id, closed(loaded), true, 0);
     assert_eq!(outcome(&lot, tickets[0]), None);
     lot.open(0, b"k", Some(loaded));
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Opened));
@@ -174,7 +174,7 @@ fn a_load_that_does_not_bring_the_latch_back_is_a_removal() {
     lot.flush(None);
     lot.reload();
     let watched = lot.watch(None, 9);
-    lot.observe(watched[0].id, None, true);
+    lot.observe(watched[0].id, None, true, 0);
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
 }
 
@@ -183,10 +183,25 @@ fn a_look_at_the_key_finds_a_latch_that_vanished_or_was_replaced() {
     for found in [None, closed(Round::next())] {
         let (mut lot, round, tickets) = parked("k", &[1]);
         let id = lot.watch(None, 9)[0].id;
-        lot.observe(id, closed(round), false);
+        lot.observe(id, closed(round), false, 0);
         assert_eq!(outcome(&lot, tickets[0]), None);
-        lot.observe(id, found, false);
+        lot.observe(id, found, false, 0);
         assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
+    }
+}
+
+#[test]
+fn a_latch_that_is_not_seen_after_its_time_has_expired() {
+    for (expires, now, expected) in [
+        (None, 100, Outcome::Gone),
+        (Some(100), 99, Outcome::Gone),
+        (Some(100), 100, Outcome::Expired),
+    ] {
+        let (mut lot, round, tickets) = parked("k", &[1]);
+        let id = lot.watch(None, 9)[0].id;
+        lot.observe(id, Some(Sighting { round, outcome: None, expires }), false, 0);
+        lot.observe(id, None, false, now);
+        assert_eq!(outcome(&lot, tickets[0]), Some(expected));
     }
 }
 
@@ -295,11 +310,11 @@ fn a_client_waits_for_a_latch_to_come_and_then_to_open() {
     lot.swap(0, 1);
     lot.conclude_flush();
     let id = lot.watch(None, 9)[0].id;
-    lot.observe(id, None, false);
+    lot.observe(id, None, false, 0);
     assert_eq!(outcome(&lot, ticket), None, "nothing was there to be removed");
     let round = Round::next();
     lot.create(0, b"k", round);
-    lot.observe(id, closed(round), false);
+    lot.observe(id, closed(round), false, 0);
     lot.open(0, b"k", Some(round));
     assert_eq!(outcome(&lot, ticket), Some(Outcome::Opened));
 }
@@ -320,11 +335,8 @@ fn a_latch_to_come_may_come_open_or_aborted() {
         let mut lot = Lot::default();
         let ticket = park_on(&mut lot, 0, &[("k", None)], Rule::All, 1);
         let id = lot.watch(None, 9)[0].id;
-        lot.observe(
-            id,
-            Some(Sighting { round: Round::next(), outcome: Some(came.clone()) }),
-            false,
-        );
+        let found = Sighting { round: Round::next(), outcome: Some(came.clone()), expires: None };
+        lot.observe(id, Some(found), false, 0);
         assert_eq!(outcome(&lot, ticket), Some(came));
     }
     let mut lot = Lot::default();
