@@ -42,6 +42,16 @@ fn shown(reply: &Reply) -> String {
     }
 }
 
+/// The words of a command line; one in quotes may have spaces.
+fn words(line: &str) -> Vec<&str> {
+    let quoted = line.split('"').enumerate();
+    quoted
+        .flat_map(|(n, part)| {
+            if n % 2 == 1 { vec![part] } else { part.split_whitespace().collect() }
+        })
+        .collect()
+}
+
 /// Runs one example: `name> command`, then its reply, or nothing if the client
 /// is parked; `name: reply` when a parked client is released.
 fn run(server: &Server, example: &[String]) {
@@ -51,8 +61,11 @@ fn run(server: &Server, example: &[String]) {
     while let Some(line) = lines.next() {
         if let Some((name, command)) = line.split_once("> ") {
             let client = clients.entry(name.into()).or_insert_with(|| server.client());
-            client.send_line(command);
-            let is_reply = |line: &String| !line.contains("> ") && !line.contains(": ");
+            client.send(words(command));
+            let names = |line: &str, mark: &str| {
+                line.split_once(mark).is_some_and(|(name, _)| name.chars().all(char::is_alphanumeric))
+            };
+            let is_reply = |line: &String| !names(line, "> ") && !names(line, ": ");
             let mut expected = Vec::new();
             while let Some(reply) = lines.next_if(|line| is_reply(line)) {
                 expected.push(reply.as_str());
