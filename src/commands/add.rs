@@ -32,6 +32,7 @@ impl Command for Add {
 
         let mut key = Key::write(ctx, name);
         let count = super::existing(&mut key)?.add(by)?;
+        drop(key);
         ctx.replicate_verbatim();
         super::changed(ctx, name, c"latch.add");
         Ok(Reply::Integer(count))

@@ -9,6 +9,8 @@ use crate::ffi::string::Str;
 use crate::latch::{Countdown, MAX_COUNT, is_id};
 use crate::stats;
 
+use super::Opening;
+
 /// Counts down, and opens the latch at zero.
 #[derive(Debug)]
 pub(crate) struct CountDown;
@@ -70,18 +72,22 @@ pub(super) fn count_down(
         return Ok(Countdown::WasOpen);
     };
     let countdown = latch.count_down(by, id)?;
-    let (round, linger) = (latch.round(), latch.linger());
+    let opening = Opening { round: latch.round(), linger: latch.linger() };
+    let event = c"latch.countdown";
     match countdown {
-        Countdown::Remaining(_) | Countdown::Opened => {
-            propagate();
-            super::changed(ctx, name, c"latch.countdown");
-            stats::COUNTDOWN.count();
-        }
         Countdown::Duplicate(_) => stats::DUPLICATE.count(),
         Countdown::WasOpen => {}
-    }
-    if countdown == Countdown::Opened {
-        super::opened(ctx, name, key, round, linger);
+        Countdown::Remaining(_) => {
+            drop(key);
+            propagate();
+            super::changed(ctx, name, event);
+            stats::COUNTDOWN.count();
+        }
+        Countdown::Opened => {
+            propagate();
+            super::opened(ctx, name, key, opening, event);
+            stats::COUNTDOWN.count();
+        }
     }
     Ok(countdown)
 }

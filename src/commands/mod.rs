@@ -15,6 +15,8 @@ mod panic;
 mod set;
 mod waiters;
 
+use std::ffi::CStr;
+
 use crate::error::Error;
 use crate::ffi::command;
 use crate::ffi::context::{Context, EventClass, now};
@@ -51,31 +53,42 @@ fn existing<'k>(key: &'k mut Key<'_>) -> Result<&'k mut Latch, Error> {
     key.latch_mut()?.ok_or(Error::NoLatch)
 }
 
-/// What every command does that has changed the latch of a key.
-fn changed(ctx: Context<'_>, name: Str<'_>, event: &'static std::ffi::CStr) {
+/// Tells of a change. The key must have been closed: who hears of it may do
+/// anything to it.
+fn changed(ctx: Context<'_>, name: Str<'_>, event: &CStr) {
     ctx.signal_modified(name);
     ctx.notify(EventClass::Module, event, name);
 }
 
 /// The latch of this key, open for writing, has just opened: it leaves the key
-/// or begins to linger, and the clients parked on it are released. The caller
-/// has propagated the command that opened it.
-fn opened(ctx: Context<'_>, name: Str<'_>, mut key: Key<'_>, round: Round, linger: i64) {
+/// or begins to linger, and the clients parked on it are released. `event` is
+/// what opened it; the caller has propagated that.
+fn opened(ctx: Context<'_>, name: Str<'_>, mut key: Key<'_>, opening: Opening, event: &CStr) {
+    stats::OPEN.count();
     // First of all: from here on the round has its outcome, and the removal
     // that may follow finds nobody.
-    stats::OPEN.count();
-    parking::with_lot(|lot| lot.open(ctx.db(), name.bytes(), Some(round)));
-    if linger == 0 {
+    parking::with_lot(|lot| lot.open(ctx.db(), name.bytes(), Some(opening.round)));
+    if opening.linger == 0 {
         key.delete();
     } else {
-        key.set_expiry(linger_until(ctx, name, linger));
+        key.set_expiry(linger_until(ctx, name, opening.linger));
     }
     drop(key);
-    changed(ctx, name, c"latch.open");
-    if linger == 0 {
+    changed(ctx, name, event);
+    ctx.notify(EventClass::Module, c"latch.open", name);
+    if opening.linger == 0 {
         ctx.notify(EventClass::Generic, c"del", name);
     }
     parking::release(ctx);
+}
+
+/// What there is to know of a latch that opens.
+#[derive(Clone, Copy, Debug)]
+struct Opening {
+    /// What clients are parked on.
+    round: Round,
+    /// How long it stays, in ms; 0: not at all.
+    linger: i64,
 }
 
 /// When an open latch leaves its key: reckoned once, by the master, and

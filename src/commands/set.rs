@@ -11,6 +11,8 @@ use crate::latch::{Latch, MAX_COUNT};
 use crate::parking;
 use crate::stats;
 
+use super::Opening;
+
 /// Creates a latch, or starts an existing one over.
 #[derive(Debug)]
 pub(crate) struct Set;
@@ -50,43 +52,54 @@ impl Command for Set {
         let count = args.integer(0..=MAX_COUNT)?;
         let options = Options::parse(args, now())?;
 
-        let mut key = Key::write(ctx, name);
-        let latch = key.latch_mut()?;
-        if !options.condition.is_none_or(|condition| condition.is_met(latch.is_some())) {
+        let key = Key::write(ctx, name);
+        let exists = key.latch()?.is_some();
+        if !options.condition.is_none_or(|condition| condition.is_met(exists)) {
             return Ok(Reply::Null);
         }
-        let (db, bytes) = (ctx.db(), name.bytes());
-        if latch.is_none() && count == 0 && options.linger == 0 {
+        if exists || count > 0 || options.linger > 0 {
+            store(ctx, name, key, count, &options)?;
+        } else if parking::with_lot(|lot| lot.open(ctx.db(), name.bytes(), None)) {
             // Nothing is stored, but a latch that was waited for came open.
-            if parking::with_lot(|lot| lot.open(db, bytes, None)) {
-                propagate(ctx, name, count, &options);
-                parking::release(ctx);
-            }
-            return Ok(Reply::Ok);
-        }
-        let round = match latch {
-            Some(latch) => {
-                let round = latch.round();
-                latch.reset(count, options.linger);
-                if count == 0 { round } else { latch.round() }
-            }
-            None => key.put(Latch::new(count, options.linger)),
-        };
-        parking::with_lot(|lot| lot.create(db, bytes, round));
-        propagate(ctx, name, count, &options);
-        super::changed(ctx, name, c"latch.set");
-        stats::SET.count();
-        if count == 0 {
-            super::opened(ctx, name, key, round, options.linger);
-        } else {
-            match options.expiry {
-                Expiry::Never => key.set_expiry(None),
-                Expiry::At(at) => key.set_expiry(Some(at)),
-                Expiry::Keep => {}
-            }
+            propagate(ctx, name, count, &options);
+            parking::release(ctx);
         }
         Ok(Reply::Ok)
     }
+}
+
+/// Makes a latch, or resets the one that is there; with a count of 0 it opens.
+fn store(
+    ctx: Context<'_>,
+    name: Str<'_>,
+    mut key: Key<'_>,
+    count: i64,
+    options: &Options,
+) -> Result<(), Error> {
+    let round = match key.latch_mut()? {
+        Some(latch) => {
+            latch.reset(count, options.linger);
+            latch.round()
+        }
+        None => key.put(Latch::new(count, options.linger)),
+    };
+    propagate(ctx, name, count, options);
+    stats::SET.count();
+    parking::with_lot(|lot| lot.create(ctx.db(), name.bytes(), round));
+    let event = c"latch.set";
+    if count == 0 {
+        let opening = Opening { round, linger: options.linger };
+        super::opened(ctx, name, key, opening, event);
+        return Ok(());
+    }
+    match options.expiry {
+        Expiry::Never => key.set_expiry(None),
+        Expiry::At(at) => key.set_expiry(Some(at)),
+        Expiry::Keep => {}
+    }
+    drop(key);
+    super::changed(ctx, name, event);
+    Ok(())
 }
 
 /// Propagates what was done, without the condition that was met, and with the

@@ -62,20 +62,21 @@ impl<'a> Key<'a> {
     }
 
     fn value(&self) -> Result<Option<NonNull<Latch>>, Error> {
-        // SAFETY: the key is open, or null, which counts as an empty one.
-        let kind = unsafe { api!(RedisModule_KeyType)(self.raw) };
-        if kind.unsigned_abs() as usize == raw::REDISMODULE_KEYTYPE_EMPTY.unsigned_abs() {
-            return Ok(None);
-        }
-        // SAFETY: the key is open. Null unless it holds a module's type.
+        // SAFETY: the key is open, or null. Null unless it holds a module's type.
         let found = unsafe { api!(RedisModule_ModuleTypeGetType)(self.raw) };
         if found.is_null() || found != LATCH_TYPE.load(Ordering::Relaxed) {
-            return Err(Error::WrongType);
+            return if self.is_empty() { Ok(None) } else { Err(Error::WrongType) };
         }
         // SAFETY: the key is open and holds a value of our type, which is
         // always a `Latch` (see `type_methods`).
         let value = unsafe { api!(RedisModule_ModuleTypeGetValue)(self.raw) };
         Ok(NonNull::new(value.cast()))
+    }
+
+    fn is_empty(&self) -> bool {
+        // SAFETY: the key is open, or null, which counts as an empty one.
+        let kind = unsafe { api!(RedisModule_KeyType)(self.raw) };
+        isize::try_from(kind) == Ok(raw::REDISMODULE_KEYTYPE_EMPTY)
     }
 
     /// Stores a latch in a key that is open for writing. Answers its round.
