@@ -26,9 +26,9 @@ impl Deadlines {
         }
     }
 
-    /// The nearest deadline, also when it has passed.
-    pub(crate) fn nearest(&self) -> Option<i64> {
-        self.0.keys().next().copied()
+    /// The nearest deadline that is not before `now`.
+    pub(crate) fn next(&self, now: i64) -> Option<i64> {
+        self.0.range(now..).next().map(|(&at, _)| at)
     }
 }
 
@@ -37,17 +37,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_is_the_earliest_that_was_not_removed() {
+    fn the_next_is_the_earliest_that_was_not_removed_and_has_not_passed() {
         let mut deadlines = Deadlines::default();
-        assert_eq!(deadlines.nearest(), None);
+        assert_eq!(deadlines.next(0), None);
         for at in [30, 10, 20, 10] {
             deadlines.add(at);
         }
-        assert_eq!(deadlines.nearest(), Some(10));
+        assert_eq!(deadlines.next(0), Some(10));
+        assert_eq!(deadlines.next(10), Some(10));
+        assert_eq!(deadlines.next(11), Some(20));
         deadlines.remove(10);
-        assert_eq!(deadlines.nearest(), Some(10));
+        assert_eq!(deadlines.next(0), Some(10));
         deadlines.remove(10);
-        assert_eq!(deadlines.nearest(), Some(20));
+        assert_eq!(deadlines.next(0), Some(20));
+        assert_eq!(deadlines.next(31), None);
     }
 
     #[test]
@@ -55,6 +58,6 @@ mod tests {
         let mut deadlines = Deadlines::default();
         deadlines.add(10);
         deadlines.remove(20);
-        assert_eq!(deadlines.nearest(), Some(10));
+        assert_eq!(deadlines.next(0), Some(10));
     }
 }

@@ -1,7 +1,7 @@
 //! The one parking lot of this server, and the timers that keep it going.
 //!
 //! Everything here runs on the main thread of the server. The lot is never
-//! borrowed while the server is called: it may call back.
+//! borrowed while the server may call back.
 
 use std::cell::RefCell;
 use std::time::Instant;
@@ -226,16 +226,10 @@ impl Parking {
 
     /// Starts a timer for the nearest deadline.
     fn pace(&mut self, ctx: Context<'_>) {
-        /// Between looks at a client whose timeout the server has not seen.
-        const OVERDUE_MILLIS: i64 = 10;
-
-        if let Some(at) = self.deadlines.nearest() {
+        let now = now();
+        if let Some(at) = self.deadlines.next(now) {
             // The server ends a wait when the deadline is past, not reached.
-            let millis = match at - now() {
-                left @ 0.. => left + 1,
-                _ => OVERDUE_MILLIS,
-            };
-            self.pacing = Some((at, Timer::start(ctx, millis)));
+            self.pacing = Some((at, Timer::start(ctx, at - now + 1)));
         }
     }
 }
