@@ -135,14 +135,14 @@ impl Task for Settle {
             // All at once: it must be before anybody can change these keys,
             // and is nothing beside the load itself.
             let all = with_lot(|lot| lot.watch(None, usize::MAX));
-            look(ctx, &all, true);
+            look(ctx, &all);
         }
         release(ctx);
     }
 }
 
 /// Looks at the keys of queues. See [`Lot::observe`].
-fn look(ctx: Context<'_>, queues: &[Watched], reloaded: bool) {
+fn look(ctx: Context<'_>, queues: &[Watched]) {
     for queue in queues {
         ctx.select_db(queue.db);
         let name = OwnedStr::new(&queue.key);
@@ -150,7 +150,7 @@ fn look(ctx: Context<'_>, queues: &[Watched], reloaded: bool) {
         // through `lifecycle` before the key is seen to be missing.
         let key = Key::peek(ctx, name.borrow());
         let found = key.latch().ok().flatten().map(|latch| sight(latch, key.expiry()));
-        with_lot(|lot| lot.observe(queue.id, found, reloaded, now()));
+        with_lot(|lot| lot.observe(queue.id, found, now()));
     }
 }
 
@@ -179,7 +179,7 @@ impl Task for Sweep {
                 parking.swept = slice.last().map(|queue| queue.id).filter(|_| !at_the_end);
                 slice
             });
-            look(ctx, &slice, false);
+            look(ctx, &slice);
             settle_soon(ctx);
         }
         sweep_soon(ctx);

@@ -103,8 +103,7 @@ struct Waiter<H> {
 struct Queue {
     db: Db,
     key: Rc<[u8]>,
-    /// `None`: the latch is still to come.
-    round: Option<Round>,
+    wanted: Wanted,
     /// When it was last seen to expire.
     expires: Option<i64>,
     state: State,
@@ -113,6 +112,30 @@ struct Queue {
     waiters: BTreeSet<Ticket>,
     /// How far the walk along a settled queue has come.
     walked: Option<Ticket>,
+}
+
+/// Which latch the clients of a queue wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    /// One that is still to come.
+    Coming,
+    /// The one of this round.
+    This(Round),
+    /// The one that was at the key before a load, if it is there after it: as
+    /// a new value, so of another round, which has not been seen yet.
+    Reloaded,
+}
+
+impl Wanted {
+    /// Whether a latch of this round is the one; no round is a latch that
+    /// opened as it was made.
+    fn is(self, round: Option<Round>) -> bool {
+        match self {
+            Self::Coming => true,
+            Self::This(wanted) => round == Some(wanted),
+            Self::Reloaded => round.is_some(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -229,10 +252,16 @@ impl<H: Copy> Lot<H> {
         }
     }
 
-    /// A latch was made: those who wait for one to come wait for this one.
+    /// A latch was made: those who wait for one to come wait for this one. The
+    /// latch of any others must have gone.
     pub(crate) fn create(&mut self, db: Db, key: &[u8], round: Round) {
-        if let Some(queue) = self.waiting(db, key).and_then(|id| self.queues.get_mut(&id)) {
-            queue.round.get_or_insert(round);
+        let Some(id) = self.waiting(db, key) else {
+            return;
+        };
+        match self.queues.get_mut(&id).map(|queue| &mut queue.wanted) {
+            Some(wanted @ Wanted::Coming) => *wanted = Wanted::This(round),
+            Some(wanted) if *wanted == Wanted::This(round) => {}
+            _ => self.settle_queue(id, Outcome::Gone),
         }
     }
 
@@ -285,6 +314,7 @@ impl<H: Copy> Lot<H> {
     /// A database was emptied, or all (`None`). Until [`Lot::reload`] or
     /// [`Lot::conclude_flush`] says which, it is a removal or a load.
     pub(crate) fn flush(&mut self, db: Option<Db>) {
+        self.conclude_flush(); // a load has no more than one
         for id in self.take_rounds(db) {
             if let Some(queue) = self.queues.get_mut(&id) {
                 queue.state = State::Flushed;
@@ -293,8 +323,8 @@ impl<H: Copy> Lot<H> {
         }
     }
 
-    /// The flush was part of a load: its queues wait on, until their keys have
-    /// been looked at.
+    /// A dataset was loaded in place of the old one, and a flush was part of
+    /// that: all queues wait on, until their keys have been looked at.
     pub(crate) fn reload(&mut self) {
         for id in std::mem::take(&mut self.flushed) {
             let Some(queue) = self.queues.get_mut(&id) else {
@@ -304,6 +334,11 @@ impl<H: Copy> Lot<H> {
             queue.state = State::Waiting;
             if let Some(newer) = self.by_key.entry(db).or_default().insert(key, id) {
                 self.settle_unlisted(newer, Outcome::Gone);
+            }
+        }
+        for queue in self.queues.values_mut() {
+            if let Wanted::This(_) = queue.wanted {
+                queue.wanted = Wanted::Reloaded;
             }
         }
     }
@@ -336,30 +371,26 @@ impl<H: Copy> Lot<H> {
     }
 
     /// What was found at the key of a queue, at the time `now`. Another round
-    /// means that the latch of this queue is gone; after a load it is the same
-    /// latch, which the load has made anew. A latch that is not seen after its
-    /// time has expired, though the server has not removed it yet.
-    pub(crate) fn observe(&mut self, id: QueueId, found: Option<Sighting>, loaded: bool, now: i64) {
+    /// means that the latch of this queue is gone. A latch that is not seen
+    /// after its time has expired, though the server has not removed it yet.
+    pub(crate) fn observe(&mut self, id: QueueId, found: Option<Sighting>, now: i64) {
         let Some(queue) = self.queues.get_mut(&id).filter(|queue| queue.state == State::Waiting)
         else {
             return;
         };
-        match (queue.round, found) {
-            (None, None) => {}
-            (Some(round), Some(found)) if round != found.round && !loaded => {
-                self.settle_queue(id, Outcome::Gone);
-            }
-            (Some(_), None) if queue.expires.is_some_and(|at| at <= now) => {
-                self.settle_queue(id, Outcome::Expired);
-            }
-            (Some(_), None) => self.settle_queue(id, Outcome::Gone),
-            (_, Some(found)) => {
-                queue.round = Some(found.round);
+        match found {
+            Some(found) if queue.wanted.is(Some(found.round)) => {
+                queue.wanted = Wanted::This(found.round);
                 queue.expires = found.expires;
                 if let Some(outcome) = found.outcome {
                     self.settle_queue(id, outcome);
                 }
             }
+            None if queue.wanted == Wanted::Coming => {}
+            None if queue.expires.is_some_and(|at| at <= now) => {
+                self.settle_queue(id, Outcome::Expired);
+            }
+            _ => self.settle_queue(id, Outcome::Gone),
         }
     }
 
@@ -446,25 +477,25 @@ impl<H: Copy> Lot<H> {
         self.by_key.get(&db)?.get(key).copied()
     }
 
-    /// The waiting queue of this round, or the one that any latch would do
-    /// for. No round finds only the latter.
+    /// The waiting queue of a key, if it is for a latch of this round.
     fn find(&self, db: Db, key: &[u8], round: Option<Round>) -> Option<QueueId> {
         let id = self.waiting(db, key)?;
-        let wanted = self.queues.get(&id)?.round;
-        (wanted.is_none() || wanted == round).then_some(id)
+        self.queues.get(&id)?.wanted.is(round).then_some(id)
     }
 
-    /// The waiting queue of this round, made if need be.
+    /// The waiting queue for the latch of this round, or for one to come; made
+    /// if need be.
     fn queue_for(&mut self, db: Db, key: &[u8], round: Option<Round>) -> QueueId {
-        if let Some(id) = self.waiting(db, key) {
-            match self.queues.get_mut(&id).map(|queue| &mut queue.round) {
-                Some(wanted) if *wanted == round || wanted.is_none() => {
-                    *wanted = round;
-                    return id;
-                }
-                // The latch was replaced and nothing told us; see `observe`.
-                _ => self.settle_queue(id, Outcome::Gone),
+        let wanted = round.map_or(Wanted::Coming, Wanted::This);
+        if let Some(id) = self.find(db, key, round) {
+            if let Some(queue) = self.queues.get_mut(&id) {
+                queue.wanted = wanted;
             }
+            return id;
+        }
+        if let Some(older) = self.waiting(db, key) {
+            // The latch was replaced and nothing told us; see `observe`.
+            self.settle_queue(older, Outcome::Gone);
         }
         let id = QueueId(self.next_number());
         let key: Rc<[u8]> = key.into();
@@ -472,7 +503,7 @@ impl<H: Copy> Lot<H> {
         let queue = Queue {
             db,
             key,
-            round,
+            wanted,
             expires: None,
             state: State::Waiting,
             waiters: BTreeSet::new(),
@@ -489,7 +520,7 @@ impl<H: Copy> Lot<H> {
         let mut taken = Vec::new();
         for (_, keys) in by_key.iter_mut().filter(|(of, _)| db.is_none_or(|db| db == **of)) {
             keys.retain(|_, id| {
-                let stays = queues.get(id).is_some_and(|queue| queue.round.is_none());
+                let stays = queues.get(id).is_some_and(|queue| queue.wanted == Wanted::Coming);
                 if !stays {
                     taken.push(*id);
                 }

@@ -82,8 +82,21 @@ fn event() -> impl Strategy<Value = Event> {
 enum Want {
     Coming,
     Round(Round),
-    /// The round before a flush.
+    /// The round before a flush, which may be a load.
     Flushed,
+    /// The round before a load.
+    Reloaded,
+}
+
+impl Want {
+    fn is(self, round: Option<Round>) -> bool {
+        match self {
+            Want::Coming => true,
+            Want::Round(wanted) => round == Some(wanted),
+            Want::Reloaded => round.is_some(),
+            Want::Flushed => false,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -158,10 +171,21 @@ impl Model {
     }
 
     fn decide_round(&mut self, key: usize, round: Round, outcome: &Outcome) {
-        self.decide(outcome, |stand| {
-            stand.key == key
-                && matches!(stand.want, want if want == Want::Round(round) || want == Want::Coming)
+        self.decide(outcome, |stand| stand.key == key && stand.want.is(Some(round)));
+    }
+
+    /// Everybody at the key who can be there for another latch than this one
+    /// has lost theirs; the others wait for this one, or for one to come.
+    fn settle_on(&mut self, key: usize, round: Option<Round>) {
+        self.decide(&Outcome::Gone, |stand| {
+            stand.key == key && stand.want != Want::Flushed && !stand.want.is(round)
         });
+        let want = round.map_or(Want::Coming, Want::Round);
+        for stand in self.undecided().filter(|stand| stand.key == key) {
+            if stand.want != Want::Flushed {
+                stand.want = want;
+            }
+        }
     }
 
     fn apply(&mut self, event: &Event) {
@@ -180,12 +204,14 @@ impl Model {
             }
             Event::Swap => {
                 self.lot.swap(0, 1);
-                self.decide(&Outcome::Gone, |stand| matches!(stand.want, Want::Round(_)));
+                self.decide(&Outcome::Gone, |stand| {
+                    matches!(stand.want, Want::Round(_) | Want::Reloaded)
+                });
                 self.keyspace = [None; KEYS.len()];
             }
             Event::Look => {
                 self.apply(&Event::ConcludeFlush);
-                self.look(false);
+                self.look();
             }
             Event::Release { limit } => {
                 for client in self.lot.next_batch(limit) {
@@ -218,31 +244,16 @@ impl Model {
         }
         let mut rounds = Vec::new();
         for stand in &stands {
-            let (key, want) = (stand.key, stand.want);
-            self.decide(&Outcome::Gone, |other| {
-                other.key == key && matches!(other.want, Want::Round(_)) && other.want != want
-            });
-            let round = match want {
+            let round = match stand.want {
                 Want::Round(round) => Some(round),
-                Want::Coming | Want::Flushed => None,
+                _ => None,
             };
-            self.come(key, round);
-            rounds.push((KEYS[key].1.as_bytes(), round));
+            self.settle_on(stand.key, round);
+            rounds.push((KEYS[stand.key].1.as_bytes(), round));
         }
         let handle = self.clients.len();
         let ticket = self.lot.park(db, &rounds, rule, 0, |_| Some(handle)).expect("blocked");
         self.clients.push(Client { ticket, rule, stands, releases: 0, left: false });
-    }
-
-    /// Those who wait for a latch to come wait for this one.
-    fn come(&mut self, key: usize, round: Option<Round>) {
-        if let Some(round) = round {
-            for stand in self.undecided().filter(|stand| stand.key == key) {
-                if stand.want == Want::Coming {
-                    stand.want = Want::Round(round);
-                }
-            }
-        }
     }
 
     fn create(&mut self, key: usize) {
@@ -251,7 +262,9 @@ impl Model {
             self.keyspace[key] = Some(stored);
             let (db, name) = KEYS[key];
             self.lot.create(db, name.as_bytes(), stored.round);
-            self.come(key, Some(stored.round));
+            // One that was loaded would have been there.
+            self.decide(&Outcome::Gone, |stand| stand.key == key && stand.want == Want::Reloaded);
+            self.settle_on(key, Some(stored.round));
         }
     }
 
@@ -295,7 +308,7 @@ impl Model {
     }
 
     /// What the keeper of the lot does: look at the key of every queue.
-    fn look(&mut self, loaded: bool) {
+    fn look(&mut self) {
         for watched in self.lot.watch(None, usize::MAX) {
             let key = KEYS
                 .iter()
@@ -307,30 +320,16 @@ impl Model {
                 outcome: stored.aborted.then(aborted),
                 expires: None,
             });
-            self.lot.observe(watched.id, found, loaded, 0);
-            match stored {
-                None => self
-                    .decide(&Outcome::Gone, |stand| stand.key == key && stand.want != Want::Coming),
-                Some(stored) => self.see(key, stored, loaded),
+            self.lot.observe(watched.id, found, 0);
+            self.settle_on(key, stored.map(|stored| stored.round));
+            if let Some(Stored { round, aborted: true }) = stored {
+                self.decide_round(key, round, &aborted());
             }
-        }
-    }
-
-    fn see(&mut self, key: usize, stored: Stored, loaded: bool) {
-        for stand in self.undecided().filter(|stand| stand.key == key) {
-            if loaded || stand.want == Want::Coming {
-                stand.want = Want::Round(stored.round);
-            }
-        }
-        self.decide(&Outcome::Gone, |stand| {
-            stand.key == key && stand.want != Want::Round(stored.round)
-        });
-        if stored.aborted {
-            self.decide_round(key, stored.round, &aborted());
         }
     }
 
     fn flush(&mut self, db: Option<Db>) {
+        self.decide(&Outcome::Gone, |stand| stand.want == Want::Flushed);
         self.lot.flush(db);
         let emptied = |key: usize| db.is_none_or(|db| KEYS[key].0 == db);
         for key in (0..KEYS.len()).filter(|&key| emptied(key)) {
@@ -345,7 +344,6 @@ impl Model {
 
     /// A load: everything is flushed, some latches come back, as new values.
     fn load(&mut self, kept: [bool; KEYS.len()]) {
-        self.apply(&Event::ConcludeFlush); // what was flushed before is gone
         let before = self.keyspace;
         self.flush(None);
         for key in 0..KEYS.len() {
@@ -353,7 +351,9 @@ impl Model {
             self.keyspace[key] = back.map(|stored| Stored { round: Round::next(), ..stored });
         }
         self.lot.reload();
-        self.look(true);
+        for stand in self.undecided().filter(|stand| stand.want == Want::Flushed) {
+            stand.want = Want::Reloaded;
+        }
     }
 
     /// What must be true at any time.
@@ -380,7 +380,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_500))]
 
     #[test]
     fn every_wait_ends_once_and_with_the_right_outcome(

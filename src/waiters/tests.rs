@@ -162,10 +162,53 @@ fn a_load_that_brings_the_latch_back_keeps_its_clients() {
     lot.conclude_flush();
     let loaded = Round::next();
     let watched = lot.watch(None, 9);
-    lot.observe(watched[0].id, closed(loaded), true, 0);
+    lot.observe(watched[0].id, closed(loaded), 0);
     assert_eq!(outcome(&lot, tickets[0]), None);
     lot.open(0, b"k", Some(loaded));
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Opened));
+}
+
+#[test]
+fn what_happens_to_a_latch_right_after_a_load_happens_to_the_one_that_came_back() {
+    let reloaded = || {
+        let (mut lot, _, tickets) = parked("k", &[1]);
+        lot.flush(None);
+        lot.reload();
+        (lot, Round::next(), tickets[0])
+    };
+    let (mut lot, loaded, ticket) = reloaded();
+    lot.open(0, b"k", Some(loaded));
+    assert_eq!(outcome(&lot, ticket), Some(Outcome::Opened));
+
+    let (mut lot, loaded, ticket) = reloaded();
+    lot.remove(0, b"k", loaded);
+    assert_eq!(outcome(&lot, ticket), Some(Outcome::Gone));
+
+    let (mut lot, loaded, ticket) = reloaded();
+    park(&mut lot, 0, "k", loaded, 2);
+    lot.open(0, b"k", Some(loaded));
+    assert_eq!(outcome(&lot, ticket), Some(Outcome::Opened));
+    assert_eq!(lot.next_batch(9), [1, 2]);
+}
+
+#[test]
+fn a_latch_made_right_after_a_load_is_not_the_one_before_it() {
+    let (mut lot, _, tickets) = parked("k", &[1]);
+    lot.reload();
+    lot.create(0, b"k", Round::next());
+    assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
+}
+
+#[test]
+fn a_flush_before_that_of_a_load_was_a_removal() {
+    let (mut lot, _, tickets) = parked("k", &[1]);
+    lot.flush(None);
+    let made = Round::next();
+    let later = park(&mut lot, 0, "k", made, 2);
+    lot.flush(None);
+    lot.reload();
+    assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
+    assert_eq!(outcome(&lot, later), None);
 }
 
 #[test]
@@ -174,7 +217,7 @@ fn a_load_that_does_not_bring_the_latch_back_is_a_removal() {
     lot.flush(None);
     lot.reload();
     let watched = lot.watch(None, 9);
-    lot.observe(watched[0].id, None, true, 0);
+    lot.observe(watched[0].id, None, 0);
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
 }
 
@@ -183,9 +226,9 @@ fn a_look_at_the_key_finds_a_latch_that_vanished_or_was_replaced() {
     for found in [None, closed(Round::next())] {
         let (mut lot, round, tickets) = parked("k", &[1]);
         let id = lot.watch(None, 9)[0].id;
-        lot.observe(id, closed(round), false, 0);
+        lot.observe(id, closed(round), 0);
         assert_eq!(outcome(&lot, tickets[0]), None);
-        lot.observe(id, found, false, 0);
+        lot.observe(id, found, 0);
         assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
     }
 }
@@ -199,8 +242,8 @@ fn a_latch_that_is_not_seen_after_its_time_has_expired() {
     ] {
         let (mut lot, round, tickets) = parked("k", &[1]);
         let id = lot.watch(None, 9)[0].id;
-        lot.observe(id, Some(Sighting { round, outcome: None, expires }), false, 0);
-        lot.observe(id, None, false, now);
+        lot.observe(id, Some(Sighting { round, outcome: None, expires }), 0);
+        lot.observe(id, None, now);
         assert_eq!(outcome(&lot, tickets[0]), Some(expected));
     }
 }
@@ -310,11 +353,11 @@ fn a_client_waits_for_a_latch_to_come_and_then_to_open() {
     lot.swap(0, 1);
     lot.conclude_flush();
     let id = lot.watch(None, 9)[0].id;
-    lot.observe(id, None, false, 0);
+    lot.observe(id, None, 0);
     assert_eq!(outcome(&lot, ticket), None, "nothing was there to be removed");
     let round = Round::next();
     lot.create(0, b"k", round);
-    lot.observe(id, closed(round), false, 0);
+    lot.observe(id, closed(round), 0);
     lot.open(0, b"k", Some(round));
     assert_eq!(outcome(&lot, ticket), Some(Outcome::Opened));
 }
@@ -336,7 +379,7 @@ fn a_latch_to_come_may_come_open_or_aborted() {
         let ticket = park_on(&mut lot, 0, &[("k", None)], Rule::All, 1);
         let id = lot.watch(None, 9)[0].id;
         let found = Sighting { round: Round::next(), outcome: Some(came.clone()), expires: None };
-        lot.observe(id, Some(found), false, 0);
+        lot.observe(id, Some(found), 0);
         assert_eq!(outcome(&lot, ticket), Some(came));
     }
     let mut lot = Lot::default();
