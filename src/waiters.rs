@@ -252,16 +252,14 @@ impl<H: Copy> Lot<H> {
         }
     }
 
-    /// A latch was made: those who wait for one to come wait for this one. The
-    /// latch of any others must have gone.
+    /// A latch was made where there was none: those who wait for one to come
+    /// wait for this one. The latch of any others must have gone.
     pub(crate) fn create(&mut self, db: Db, key: &[u8], round: Round) {
-        let Some(id) = self.waiting(db, key) else {
-            return;
-        };
-        match self.queues.get_mut(&id).map(|queue| &mut queue.wanted) {
-            Some(wanted @ Wanted::Coming) => *wanted = Wanted::This(round),
-            Some(wanted) if *wanted == Wanted::This(round) => {}
-            _ => self.settle_queue(id, Outcome::Gone),
+        if let Some(id) = self.waiting(db, key) {
+            match self.queues.get_mut(&id).map(|queue| &mut queue.wanted) {
+                Some(wanted @ Wanted::Coming) => *wanted = Wanted::This(round),
+                _ => self.settle_queue(id, Outcome::Gone),
+            }
         }
     }
 

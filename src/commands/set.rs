@@ -81,11 +81,14 @@ fn store(
             latch.reset(count, options.linger);
             latch.round()
         }
-        None => key.put(Latch::new(count, options.linger)),
+        None => {
+            let round = key.put(Latch::new(count, options.linger));
+            parking::with_lot(|lot| lot.create(ctx.db(), name.bytes(), round));
+            round
+        }
     };
     propagate(ctx, name, count, options);
     stats::SET.count();
-    parking::with_lot(|lot| lot.create(ctx.db(), name.bytes(), round));
     let event = c"latch.set";
     if count == 0 {
         let opening = Opening { round, linger: options.linger };
