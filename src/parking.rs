@@ -22,8 +22,9 @@ use crate::waiters::{Lot, Outcome, QueueId, Rule, Sighting, Ticket, Watched};
 /// slices, and then again. It catches what no event tells: a latch that
 /// expired on a replica, slots trimmed in the background, and whatever comes
 /// in future.
-const SLICES: usize = 10;
-/// From slice to slice, in ms: a sweep takes a second.
+const SLICES: usize = 5;
+/// From slice to slice, in ms: a sweep takes half a second, and a removal that
+/// nothing tells of is noticed within a second also on a busy server.
 const SLICE_MILLIS: i64 = 100;
 
 thread_local! {
@@ -38,6 +39,8 @@ struct Parking {
     reloaded: bool,
     /// The last queue the sweep has looked at.
     swept: Option<QueueId>,
+    /// Queues in a slice of this sweep.
+    slice: usize,
     settling: Option<Timer<Settle>>,
     sweeping: Option<Timer<Sweep>>,
     /// When the releases that go on have begun.
@@ -171,14 +174,7 @@ impl Task for Sweep {
     fn run(ctx: Context<'_>) {
         with(|parking| parking.sweeping = None);
         if !ctx.is_loading() {
-            let slice = with(|parking| {
-                let keys = parking.lot.waiting_keys();
-                let size = keys.div_ceil(SLICES).max(1);
-                let slice = parking.lot.watch(parking.swept, size);
-                let at_the_end = slice.len() < size;
-                parking.swept = slice.last().map(|queue| queue.id).filter(|_| !at_the_end);
-                slice
-            });
+            let slice = with(Parking::next_slice);
             look(ctx, &slice);
             settle_soon(ctx);
         }
@@ -222,6 +218,18 @@ impl Parking {
             stats::WAKE_LAST.set(micros);
             stats::WAKE_MAX.raise(micros);
         }
+    }
+
+    /// What the sweep is to look at next.
+    fn next_slice(&mut self) -> Vec<Watched> {
+        if self.swept.is_none() {
+            // Once for the sweep: it must end in time though queues leave.
+            self.slice = self.lot.waiting_keys().div_ceil(SLICES).max(1);
+        }
+        let slice = self.lot.watch(self.swept, self.slice);
+        let at_the_end = slice.len() < self.slice;
+        self.swept = slice.last().map(|queue| queue.id).filter(|_| !at_the_end);
+        slice
     }
 
     /// Starts a timer for the nearest deadline.

@@ -351,6 +351,9 @@ impl<H: Copy> Lot<H> {
     /// Two databases changed places: their clients stay where they were, with
     /// the latches gone from under them.
     pub(crate) fn swap(&mut self, a: Db, b: Db) {
+        if a == b {
+            return;
+        }
         for db in [a, b] {
             for id in self.take_rounds(Some(db)) {
                 self.settle_unlisted(id, Outcome::Gone);

@@ -22,7 +22,7 @@ pub(crate) struct AwaitAll;
 impl Command for AwaitAll {
     const SPEC: Spec = Spec {
         name: c"latch.awaitall",
-        flags: c"readonly blocking",
+        flags: c"readonly blocking getkeys-api",
         categories: c"read slow blocking",
         summary: c"Waits until several latches have opened; the first that fails ends the wait.",
         complexity: c"O(N) where N is the number of keys",
@@ -50,7 +50,7 @@ pub(crate) struct AwaitAny;
 impl Command for AwaitAny {
     const SPEC: Spec = Spec {
         name: c"latch.awaitany",
-        flags: c"readonly blocking",
+        flags: c"readonly blocking getkeys-api",
         categories: c"read slow blocking",
         summary: c"Waits until one of several latches opens and returns its name; fails when all have failed.",
         complexity: c"O(N) where N is the number of keys",

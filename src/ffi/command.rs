@@ -200,9 +200,33 @@ unsafe extern "C" fn call<C: Command>(
     };
     // SAFETY: the server passes `argc` strings that are valid during this call.
     let args = unsafe { Str::list(argv, argc) }.get(1..).unwrap_or_default();
+    if C::SPEC.keys.place == KeyPlace::Counted && asks_for_keys(ctx) {
+        guarded((), || tell_counted_keys(ctx, args));
+        return OK;
+    }
     let result = guarded(Err(Error::Internal), || C::run(ctx, Args::new(args)));
     ctx.reply(result.unwrap_or_else(Reply::Error));
     OK
+}
+
+/// Whether the server does not want the command to run, but to be told where
+/// its keys are. Redis 7.0 routes by that in a cluster, not by key
+/// specifications; it asks commands with the flag `getkeys-api`.
+fn asks_for_keys(ctx: Context<'_>) -> bool {
+    // SAFETY: the context is valid.
+    unsafe { api!(RedisModule_IsKeysPositionRequest)(ctx.as_ptr()) != 0 }
+}
+
+/// The keys of `KeyPlace::Counted`; none if their number makes no sense.
+fn tell_counted_keys(ctx: Context<'_>, args: &[Str<'_>]) {
+    let mut cursor = Args::new(args);
+    let keys = cursor.next().and_then(|_timeout| cursor.keys()).unwrap_or_default();
+    // The name of the command, the timeout and the number come before them.
+    for position in (3..).take(keys.len()) {
+        // SAFETY: the context is one of such a question, and there are as
+        // many arguments.
+        unsafe { api!(RedisModule_KeyAtPos)(ctx.as_ptr(), position) };
+    }
 }
 
 /// Hands the documentation to the server, which copies all of it.

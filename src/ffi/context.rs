@@ -206,7 +206,8 @@ impl<'a> Context<'a> {
 
     /// Writes a line to the server log.
     pub(crate) fn log_warning(self, message: &str) {
-        let message = CString::new(message.replace('\0', "?")).unwrap_or_default();
+        // What somebody sent may be in it, and must not look like a line.
+        let message = CString::new(message.replace(char::is_control, "?")).unwrap_or_default();
         // The message is an argument, not the format: it may have a `%`.
         let (level, format) = (c"warning".as_ptr(), c"%s".as_ptr());
         // SAFETY: the context is valid, and `%s` takes the one string.

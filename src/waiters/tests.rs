@@ -266,6 +266,8 @@ fn swapped_databases_lose_their_clients_and_no_other_does() {
     let (mut lot, _, tickets) = parked("k", &[1]);
     let swapped = park(&mut lot, 1, "k", Round::next(), 2);
     let apart = park(&mut lot, 2, "k", Round::next(), 3);
+    lot.swap(0, 0);
+    assert_eq!(outcome(&lot, tickets[0]), None);
     lot.swap(0, 1);
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
     assert_eq!(outcome(&lot, swapped), Some(Outcome::Gone));
