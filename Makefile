@@ -1,8 +1,10 @@
 # Each of demo, run and test does all of its own set-up: on a machine with only
 # a Rust toolchain it installs what is missing, and says so.
 #
-#   SERVER=<path>  the server to use (default: redis-server or valkey-server)
-#   PORT=<n>       the port of `make run` (default: 6379)
+#   SERVER=<server>  the server to use: its path, or redis-7.0, redis-8.2,
+#                    valkey-8.1 or valkey-9.1, which is brought if it is missing
+#                    (default: redis-server or valkey-server, from the PATH)
+#   PORT=<n>         the port of `make run` (default: 6379)
 
 SERVER ?= $(LATCH_SERVER)
 PORT ?= 6379
@@ -12,19 +14,25 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run test build check lint fmt fmt-check clean setup setup-build
+.PHONY: help demo run test test-all servers build check lint fmt fmt-check clean setup setup-test setup-build
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' Makefile
 
-demo: setup build ## a short show of a latch, on a private server (SERVER=path)
+demo: setup build ## a short show of a latch, on a private server (SERVER=name or path)
 	@scripts/demo.sh
 
-run: setup build ## start Redis with the module in the foreground (PORT=6379 SERVER=path)
+run: setup build ## start Redis with the module in the foreground (PORT=6379 SERVER=name or path)
 	@scripts/run.sh
 
-test: setup build ## run every test (SERVER=path)
+test: setup-test build ## run every test (SERVER=name or path)
 	@scripts/test.sh
+
+test-all: build ## run every test on each of the four servers
+	@scripts/test-all.sh
+
+servers: ## bring the four servers into the folder servers, for test-all and SERVER=name
+	@scripts/servers.sh
 
 build: setup-build ## build target/release/liblatch.so
 	@cargo build --release
@@ -45,6 +53,9 @@ fmt-check:
 
 setup:
 	@scripts/setup.sh build server cli
+
+setup-test:
+	@scripts/setup.sh build server
 
 setup-build:
 	@scripts/setup.sh build

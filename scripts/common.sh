@@ -4,13 +4,24 @@
 note() { printf 'redis-latch: %s\n' "$*"; }
 die() { printf 'redis-latch: %s\n' "$*" >&2; exit 1; }
 
-# Sets $server and $server_version to the first usable server: $SERVER if that
-# is given, else what is on the PATH. On failure $server_problem says why, and
-# is empty when there simply is none.
+# The servers that scripts/servers.sh brings, and where it puts one.
+server_names='redis-7.0 redis-8.2 valkey-8.1 valkey-9.1'
+is_server_name() { case " $server_names " in *" ${1:-no} "*) ;; *) return 1 ;; esac; }
+server_file() { echo "$PWD/servers/$1/${1%-*}-server"; }
+
+version_of() { "$1" --version 2>/dev/null | sed -n 's/.* v=\([0-9][0-9.]*\).*/\1/p' || true; }
+
+# Sets $server, $server_version and $server_kind (Redis, Valkey) to the first
+# usable server: $SERVER, a name or a path, if that is given, else what is on the
+# PATH. On failure $server_problem says why, and is empty when there simply is
+# none.
 find_server() {
-    if [ -n "${SERVER:-}" ]; then
+    if is_server_name "${SERVER:-}"; then
+        set -- "$(server_file "$SERVER")"
+        server_problem="$SERVER is not in the folder servers: run make servers"
+    elif [ -n "${SERVER:-}" ]; then
         set -- "$SERVER"
-        server_problem="SERVER=$SERVER is not a program that can be run"
+        server_problem="SERVER=$SERVER is neither a program that can be run nor one of: $server_names"
     else
         set -- redis-server valkey-server
         server_problem=
@@ -18,7 +29,9 @@ find_server() {
     local name
     for name in "$@"; do
         server=$(command -v "$name") || continue
-        server_version=$("$server" --version 2>/dev/null | sed -n 's/.* v=\([0-9][0-9.]*\).*/\1/p') || true
+        case $server in /*) ;; *) server=$PWD/$server ;; esac
+        server_version=$(version_of "$server")
+        server_kind=$("$server" --version 2>/dev/null | sed 's/ .*//') || true
         if [ -z "$server_version" ]; then
             server_problem="$server is not a Redis or Valkey server"
         elif [ "${server_version%%.*}" -lt 7 ]; then
@@ -36,6 +49,14 @@ find_cli() {
     case ${SERVER:-} in */*) dir=${SERVER%/*} ;; esac
     for name in redis-cli valkey-cli "$dir/redis-cli" "$dir/valkey-cli"; do
         cli=$(command -v "$name") && return 0
+    done
+    return 1
+}
+
+# Sets $python to a Python that has pip.
+find_pip() {
+    for python in python3 /usr/bin/python3; do
+        if "$python" -m pip --version >/dev/null 2>&1; then return 0; fi
     done
     return 1
 }

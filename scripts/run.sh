@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts a server with the module, in the foreground, on port $PORT (6379).
-# It listens on this machine only and keeps nothing on disk.
+# It listens on this machine only and saves nothing unless told to.
 set -eu
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/common.sh
@@ -41,5 +41,7 @@ END
 }
 (welcome &)
 
+# A directory of its own, lest it load a dump that another server left here.
+mkdir -p "${module%/*}/run"
 exec "$server" --port "$port" --bind 127.0.0.1 --save '' --appendonly no \
-    --daemonize no --loadmodule "$module"
+    --dir "${module%/*}/run" --daemonize no --loadmodule "$module"

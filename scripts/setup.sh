@@ -2,6 +2,8 @@
 # Checks what the words on its command line need and installs what is missing:
 #   build   a Rust toolchain (checked only), a C compiler, libclang for bindgen
 #   server  a Redis or Valkey server, 7.0 or newer ($SERVER, or on the PATH)
+#   redis   the redis-server of this system
+#   pip     Python 3 with pip
 #   cli     redis-cli
 #   make    make itself
 # It does nothing, and says nothing, on a machine that has it all.
@@ -124,10 +126,16 @@ for word in "$@"; do
             # Apple's compiler comes with its libclang.
             [ "$system" = Darwin ] || have_libclang || need libclang-dev llvm 'libclang and its headers' ;;
         server)
-            if ! find_server; then
+            if is_server_name "${SERVER:-}"; then
+                scripts/servers.sh "$SERVER"
+            elif ! find_server; then
                 [ -z "$server_problem" ] || die "$server_problem"
                 need redis-server redis 'a Redis or Valkey server (7.0 or newer)'
             fi ;;
+        redis)
+            command -v redis-server >/dev/null || [ -x /usr/bin/redis-server ] ||
+                need redis-server redis redis-server ;;
+        pip) find_pip || need python3-pip python 'Python 3 with pip' ;;
         cli) find_cli || need redis-tools redis redis-cli ;;
         make) command -v make >/dev/null || need make make make ;;
         *) die "setup.sh: unknown word: $word" ;;

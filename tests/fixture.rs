@@ -32,10 +32,7 @@ fn a_frame_is_decoded_only_when_it_is_whole() {
     let input = [&wire[..], b"+next"].concat();
     let mut rest = input.as_slice();
     let map = Reply::Map(vec![(Reply::Simple("k".into()), Reply::Null)]);
-    assert_eq!(
-        Reply::decode(&mut rest),
-        Some(array([bulk("a\r\nb"), map, int(-7)]))
-    );
+    assert_eq!(Reply::decode(&mut rest), Some(array([bulk("a\r\nb"), map, int(-7)])));
     assert_eq!(rest, b"+next");
 }
 
@@ -51,15 +48,9 @@ fn every_kind_of_frame_is_told_apart() {
         ("_\r\n", Reply::Null),
         ("*0\r\n", array::<Reply>([])),
         ("~1\r\n#t\r\n", Reply::Set(vec![Reply::Bool(true)])),
-        (
-            ">1\r\n,inf\r\n",
-            Reply::Push(vec![Reply::Double("inf".into())]),
-        ),
+        (">1\r\n,inf\r\n", Reply::Push(vec![Reply::Double("inf".into())])),
         ("(123\r\n", Reply::BigNumber("123".into())),
-        (
-            "=5\r\ntxt:x\r\n",
-            Reply::Verbatim("txt".into(), b"x".to_vec()),
-        ),
+        ("=5\r\ntxt:x\r\n", Reply::Verbatim("txt".into(), b"x".to_vec())),
     ];
     for (wire, reply) in &frames {
         assert_eq!(Reply::decode(&mut wire.as_bytes()).as_ref(), Some(reply));
@@ -71,25 +62,14 @@ fn every_kind_of_frame_is_told_apart() {
 
 #[test]
 fn a_failed_assertion_shows_the_frame_as_the_wire_does() {
-    let reply = array([
-        bulk(b"a\r\n\xff"),
-        Reply::NullBulk,
-        error("ERR no"),
-        array([1, 2]),
-    ]);
-    assert_eq!(
-        format!("{reply:?}"),
-        r#"["a\r\n\xff", $-1, -ERR no, [:1, :2]]"#
-    );
+    let reply = array([bulk(b"a\r\n\xff"), Reply::NullBulk, error("ERR no"), array([1, 2])]);
+    assert_eq!(format!("{reply:?}"), r#"["a\r\n\xff", $-1, -ERR no, [:1, :2]]"#);
 }
 
 #[test]
 fn a_command_is_encoded_as_an_array_of_bulks() {
     let command = cmd!["SET", b"\xff", String::from("two words")];
-    assert_eq!(
-        encode(&command),
-        b"*3\r\n$3\r\nSET\r\n$1\r\n\xff\r\n$9\r\ntwo words\r\n"
-    );
+    assert_eq!(encode(&command), b"*3\r\n$3\r\nSET\r\n$1\r\n\xff\r\n$9\r\ntwo words\r\n");
 }
 
 #[test]
@@ -103,10 +83,7 @@ fn the_two_protocols_have_different_nulls() {
 
     two.run("HSET h f 1");
     assert_eq!(two.run("HGETALL h"), array(["f", "1"]));
-    assert_eq!(
-        three.run("HGETALL h"),
-        Reply::Map(vec![("f".into(), "1".into())])
-    );
+    assert_eq!(three.run("HGETALL h"), Reply::Map(vec![("f".into(), "1".into())]));
     for client in [&mut two, &mut three] {
         assert_eq!(client.run("HGETALL h").field("f"), &bulk("1"));
     }
@@ -158,16 +135,10 @@ fn a_parked_client_stays_silent_until_it_is_released() {
     assert_eq!(server.run("RPUSH list x"), int(1));
     assert_eq!(first.receive(), array(["list", "x"]));
     server.wait_parked(&second);
-    assert_eq!(
-        server.run(&format!("CLIENT UNBLOCK {}", second.id())),
-        int(1)
-    );
+    assert_eq!(server.run(&format!("CLIENT UNBLOCK {}", second.id())), int(1));
     assert_eq!(second.receive(), Reply::NullArray);
     server.wait_blocked(0);
-    assert_eq!(
-        server.run(&format!("CLIENT KILL ID {}", second.id())),
-        int(1)
-    );
+    assert_eq!(server.run(&format!("CLIENT KILL ID {}", second.id())), int(1));
     second.expect_closed();
 }
 
@@ -179,10 +150,7 @@ fn silence_is_not_mistaken_for_a_reply_nor_a_reply_for_silence() {
     server.run("RPUSH list x");
     let failed = catch_unwind(AssertUnwindSafe(|| client.nothing_within(PATIENCE)));
     let text = *failed.unwrap_err().downcast::<String>().unwrap();
-    assert!(
-        text.starts_with(r#"expected silence, got ["list", "x"]; last sent: "#),
-        "{text}"
-    );
+    assert!(text.starts_with(r#"expected silence, got ["list", "x"]; last sent: "#), "{text}");
 }
 
 #[test]
@@ -201,18 +169,13 @@ fn nothing_is_left_of_a_server_whose_test_panicked() {
 
 /// Is there a process with this id?
 fn is_alive(pid: u32) -> bool {
-    let status = Command::new("sh")
-        .args(["-c", "kill -0 \"$0\" 2>&-", &pid.to_string()])
-        .status();
+    let status = Command::new("sh").args(["-c", "kill -0 \"$0\" 2>&-", &pid.to_string()]).status();
     status.expect("running sh").success()
 }
 
 #[test]
 fn a_crash_keeps_what_the_append_only_file_has() {
-    let mut server = plain()
-        .config("appendonly", "yes")
-        .config("appendfsync", "always")
-        .start();
+    let mut server = plain().config("appendonly", "yes").config("appendfsync", "always").start();
     let mut client = server.client();
     client.run("SET k v");
     let digest = server.digest();
@@ -231,10 +194,7 @@ fn a_restart_keeps_what_the_configuration_says() {
     server.run("SET k v");
     server.restart();
     assert_eq!(server.run("GET k"), Reply::NullBulk);
-    assert_eq!(
-        server.client().call(["CONFIG", "SET", "save", "3600 1"]),
-        ok()
-    );
+    assert_eq!(server.client().call(["CONFIG", "SET", "save", "3600 1"]), ok());
     assert_eq!(server.run("CONFIG REWRITE"), ok());
     server.run("SET k v");
     server.restart();
@@ -311,10 +271,7 @@ fn events_come_in_order_and_none_is_missed() {
     server.run("SET k 1");
     server.run("RENAME k l");
     server.run("DEL l l");
-    assert_eq!(
-        events.so_far(),
-        ["set k", "rename_from k", "rename_to l", "del l"]
-    );
+    assert_eq!(events.so_far(), ["set k", "rename_from k", "rename_to l", "del l"]);
     assert_eq!(stream.so_far().len(), 3, "the marks of others are left out");
 }
 

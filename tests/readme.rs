@@ -46,9 +46,11 @@ fn shown(reply: &Reply) -> String {
 fn words(line: &str) -> Vec<&str> {
     let quoted = line.split('"').enumerate();
     quoted
-        .flat_map(|(n, part)| {
-            if n % 2 == 1 { vec![part] } else { part.split_whitespace().collect() }
-        })
+        .flat_map(
+            |(n, part)| {
+                if n % 2 == 1 { vec![part] } else { part.split_whitespace().collect() }
+            },
+        )
         .collect()
 }
 
@@ -63,7 +65,8 @@ fn run(server: &Server, example: &[String]) {
             let client = clients.entry(name.into()).or_insert_with(|| server.client());
             client.send(words(command));
             let names = |line: &str, mark: &str| {
-                line.split_once(mark).is_some_and(|(name, _)| name.chars().all(char::is_alphanumeric))
+                line.split_once(mark)
+                    .is_some_and(|(name, _)| name.chars().all(char::is_alphanumeric))
             };
             let is_reply = |line: &String| !names(line, "> ") && !names(line, ": ");
             let mut expected = Vec::new();

@@ -14,6 +14,7 @@ pub struct Builder {
     module_args: Vec<String>,
     without_module: bool,
     tcp: bool,
+    sentinel: bool,
 }
 
 impl Builder {
@@ -47,6 +48,12 @@ impl Builder {
         self.config("replicaof", &format!("127.0.0.1 {}", master.port()))
     }
 
+    /// Starts a sentinel, which is a server without data, on TCP.
+    pub fn sentinel(mut self) -> Builder {
+        self.sentinel = true;
+        self.without_module().tcp()
+    }
+
     /// Starts the server and returns when it answers; panics, showing its log,
     /// if it does not.
     #[track_caller]
@@ -66,6 +73,11 @@ impl Builder {
     /// Does it listen on TCP?
     pub(super) fn wants_tcp(&self) -> bool {
         self.tcp
+    }
+
+    /// What follows the configuration file on the command line.
+    pub(super) fn args(&self) -> &'static [&'static str] {
+        if self.sentinel { &["--sentinel"] } else { &[] }
     }
 
     /// The configuration file. A file, not the command line, so that CONFIG
@@ -88,17 +100,11 @@ impl Builder {
                 .chain(self.module_args.iter().cloned());
             lines.push(format!(
                 "loadmodule {}",
-                words
-                    .map(|word| quoted(&word))
-                    .collect::<Vec<_>>()
-                    .join(" ")
+                words.map(|word| quoted(&word)).collect::<Vec<_>>().join(" ")
             ));
         }
         for (name, value) in &self.config {
-            lines.push(format!(
-                "{name} {}",
-                if value.is_empty() { "\"\"" } else { value }
-            ));
+            lines.push(format!("{name} {}", if value.is_empty() { "\"\"" } else { value }));
         }
         lines.join("\n") + "\n"
     }
@@ -110,30 +116,24 @@ pub(super) fn server_binary() -> OsString {
 }
 
 /// A port of 127.0.0.1 that is free now; somebody else may still be faster.
-pub(super) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("binding a free port");
     listener.local_addr().expect("asking for the port").port()
 }
 
 /// The module, as an absolute path.
-fn module() -> PathBuf {
+pub fn module() -> PathBuf {
     let path = env::var_os("LATCH_MODULE").map_or_else(built_module, PathBuf::from);
     match path.canonicalize() {
         Ok(path) => path,
-        Err(error) => panic!(
-            "{}: {error}; build the module first: make build",
-            path.display()
-        ),
+        Err(error) => panic!("{}: {error}; build the module first: make build", path.display()),
     }
 }
 
 fn built_module() -> PathBuf {
     let target = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     let file = format!("{}latch{}", consts::DLL_PREFIX, consts::DLL_SUFFIX);
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join(target)
-        .join("release")
-        .join(file)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(target).join("release").join(file)
 }
 
 /// `word` as one word of a configuration file.

@@ -54,12 +54,8 @@ impl Client {
     }
 
     fn over(socket: impl Socket + 'static) -> io::Result<Client> {
-        let mut client = Client {
-            socket: Box::new(socket),
-            inbox: Vec::new(),
-            id: None,
-            last: String::new(),
-        };
+        let mut client =
+            Client { socket: Box::new(socket), inbox: Vec::new(), id: None, last: String::new() };
         // Asked now, because a parked client could not be asked any more.
         if let Reply::Int(id) = client.try_call(["CLIENT", "ID"])? {
             client.id = Some(id);
@@ -155,14 +151,48 @@ impl Client {
         }
     }
 
+    /// All that comes until the server closes the connection; panics if it
+    /// does not.
+    #[track_caller]
+    pub fn receive_to_the_end(&mut self) -> Vec<Reply> {
+        let mut frames = Vec::new();
+        loop {
+            match self.try_receive(PATIENCE) {
+                Ok(Some(frame)) => frames.push(frame),
+                Ok(None) => panic!("the connection is still open after {PATIENCE:?}"),
+                Err(_) => return frames,
+            }
+        }
+    }
+
     /// [`call`](Self::call) for callers that expect the connection to fail.
-    pub(super) fn try_call<A: AsRef<[u8]>>(
+    pub fn try_call<A: AsRef<[u8]>>(
         &mut self,
         args: impl IntoIterator<Item = A>,
     ) -> io::Result<Reply> {
         self.try_send(&encode(args))?;
-        self.try_receive(PATIENCE)?
-            .ok_or_else(|| ErrorKind::TimedOut.into())
+        self.try_receive(PATIENCE)?.ok_or_else(|| ErrorKind::TimedOut.into())
+    }
+
+    /// [`try_call`](Self::try_call) for a command that may park.
+    pub(super) fn try_call_within<A: AsRef<[u8]>>(
+        &mut self,
+        args: impl IntoIterator<Item = A>,
+        patience: Duration,
+    ) -> io::Result<Reply> {
+        self.try_send(&encode(args))?;
+        self.try_receive(patience)?.ok_or_else(|| ErrorKind::TimedOut.into())
+    }
+
+    /// The next frame, or `None` if the server closes the connection instead;
+    /// panics if it does neither.
+    #[track_caller]
+    pub fn last_words(&mut self) -> Option<Reply> {
+        match self.try_receive(PATIENCE) {
+            Ok(Some(reply)) => Some(reply),
+            Ok(None) => panic!("silence for {PATIENCE:?}; last sent: {}", self.last),
+            Err(_) => None,
+        }
     }
 
     /// Takes a line, with its end, off the connection, for what is not a frame.
@@ -183,11 +213,7 @@ impl Client {
                 return self.inbox.drain(..len).collect();
             }
             let more = self.fill(deadline).expect("reading raw bytes");
-            assert!(
-                more,
-                "no more bytes within {PATIENCE:?}; last sent: {}",
-                self.last
-            );
+            assert!(more, "no more bytes within {PATIENCE:?}; last sent: {}", self.last);
         }
     }
 

@@ -17,14 +17,9 @@ impl Events {
     /// Switches events on and subscribes.
     #[track_caller]
     pub fn open(server: &Server) -> Events {
-        assert_eq!(
-            server.run("CONFIG SET notify-keyspace-events EA"),
-            super::ok()
-        );
+        assert_eq!(server.run("CONFIG SET notify-keyspace-events EA"), super::ok());
         let (mut subscriber, marker) = (server.client(), server.client());
-        subscriber
-            .call(["PSUBSCRIBE", &format!("{CHANNEL}*")])
-            .items();
+        subscriber.call(["PSUBSCRIBE", &format!("{CHANNEL}*")]).items();
         subscriber.call(["SUBSCRIBE", MARK_CHANNEL]).items();
         Events { subscriber, marker }
     }
@@ -36,13 +31,8 @@ impl Events {
         let mark = publish_mark(&mut self.marker);
         let mut events = Vec::new();
         loop {
-            let message: Vec<_> = self
-                .subscriber
-                .receive()
-                .items()
-                .iter()
-                .map(|part| part.text())
-                .collect();
+            let message: Vec<_> =
+                self.subscriber.receive().items().iter().map(|part| part.text()).collect();
             match message.as_slice() {
                 [.., channel, text] if channel == MARK_CHANNEL => {
                     if *text == mark {
@@ -50,9 +40,7 @@ impl Events {
                     }
                 }
                 [.., channel, key] => {
-                    let event = channel
-                        .strip_prefix(CHANNEL)
-                        .expect("the channel of an event");
+                    let event = channel.strip_prefix(CHANNEL).expect("the channel of an event");
                     events.push(format!("{event} {key}"));
                 }
                 _ => panic!("expected a message, got {message:?}"),

@@ -14,13 +14,10 @@ pub(super) struct Process {
 impl Process {
     /// Starts `command`; panics with what to do if there is no such program.
     pub(super) fn spawn(command: &mut Command) -> Process {
-        let server = command
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| {
-                let program = command.get_program().to_string_lossy();
-                panic!("cannot start {program}: {error}; install it or set LATCH_SERVER")
-            });
+        let server = command.stdin(Stdio::null()).spawn().unwrap_or_else(|error| {
+            let program = command.get_program().to_string_lossy();
+            panic!("cannot start {program}: {error}; install it or set LATCH_SERVER")
+        });
         // Its standard input is a pipe from the test process. When that is
         // killed, and no destructor runs, the pipe closes and `read` returns.
         // (The kernel's way, PR_SET_PDEATHSIG, takes unsafe code and watches
@@ -42,10 +39,7 @@ impl Process {
 
     /// Has the server ended by itself?
     pub(super) fn has_ended(&mut self) -> bool {
-        self.server
-            .try_wait()
-            .expect("asking after the server process")
-            .is_some()
+        self.server.try_wait().expect("asking after the server process").is_some()
     }
 }
 
@@ -61,11 +55,11 @@ impl Drop for Process {
 }
 
 /// A fresh directory that is removed, with its contents, when this is dropped.
-pub(super) struct TempDir(PathBuf);
+pub struct TempDir(PathBuf);
 
 impl TempDir {
     /// Creates one with a short path: a unix socket's may not exceed 108 bytes.
-    pub(super) fn new() -> TempDir {
+    pub fn new() -> TempDir {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         loop {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -80,7 +74,7 @@ impl TempDir {
     }
 
     /// Where it is.
-    pub(super) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.0
     }
 }

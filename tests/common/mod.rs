@@ -34,23 +34,44 @@
 
 mod builder;
 mod client;
+mod cluster;
+mod crowd;
 mod events;
 mod guard;
+mod latches;
+mod module_value;
 mod observe;
+mod pipe;
+mod random;
 mod resp;
+mod retrying;
 mod server;
 mod stream;
+mod texts;
+mod timing;
+mod witness;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-pub use builder::Builder;
+pub use builder::{Builder, free_port, module};
 pub use client::Client;
 pub(crate) use client::cmd;
+pub use cluster::Cluster;
+pub use crowd::{aborted, expired, gone};
 pub use events::Events;
+pub use guard::TempDir;
+pub use latches::{Contents, make_latches};
+pub use module_value::{Field, ModuleValue, crc64};
+pub use pipe::Pipe;
+pub use random::{Random, number_from, seed_from};
 pub use resp::{Reply, array, bulk, encode, error, int, ok};
+pub use retrying::{Answer, Counting, Pending, Retrying};
 pub use server::Server;
 pub use stream::Stream;
+pub use texts::{FULL, LATCH_OPEN, NO_INTEGERS, NO_LATCH, NOT_AN_INTEGER, SYNTAX, WRONG_TYPE};
+pub use timing::undisturbed;
+pub use witness::{Seen, Witness};
 
 /// How long anything may take before the test fails: far longer than a loaded
 /// machine needs, so that only a real hang reaches it.

@@ -11,9 +11,7 @@ impl Server {
         let (mut observer, id) = (self.client(), client.id());
         let is_parked = || {
             let list = observer.run(&format!("CLIENT LIST ID {id}")).text();
-            let flags = list
-                .split(' ')
-                .find_map(|field| field.strip_prefix("flags="))?;
+            let flags = list.split(' ').find_map(|field| field.strip_prefix("flags="))?;
             flags.contains('b').then_some(())
         };
         eventually(&format!("client {id} to be parked"), PATIENCE, is_parked);
@@ -63,15 +61,10 @@ impl Server {
     /// The version of the server; of Valkey its own, not the one of Redis it
     /// claims to be.
     pub fn version(&self) -> (u32, u32, u32) {
-        let name = if self.is_valkey() {
-            "valkey_version"
-        } else {
-            "redis_version"
-        };
+        let name = if self.is_valkey() { "valkey_version" } else { "redis_version" };
         let version = self.info(name);
-        let mut numbers = version
-            .split(|c: char| !c.is_ascii_digit())
-            .filter_map(|part| part.parse().ok());
+        let mut numbers =
+            version.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok());
         let mut next = || numbers.next().unwrap_or(0);
         (next(), next(), next())
     }
@@ -80,6 +73,5 @@ impl Server {
 /// The value of a field of INFO.
 fn field(client: &mut Client, name: &str) -> Option<String> {
     let info = client.run("INFO everything").text();
-    info.lines()
-        .find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.to_owned()))
+    info.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.to_owned()))
 }

@@ -153,14 +153,10 @@ impl Reply {
             _ => false,
         };
         let found = match self {
-            Reply::Map(pairs) => pairs
-                .iter()
-                .find(|(key, _)| is_name(key))
-                .map(|pair| &pair.1),
-            Reply::Array(flat) => flat
-                .chunks_exact(2)
-                .find(|pair| is_name(&pair[0]))
-                .map(|pair| &pair[1]),
+            Reply::Map(pairs) => pairs.iter().find(|(key, _)| is_name(key)).map(|pair| &pair.1),
+            Reply::Array(flat) => {
+                flat.chunks_exact(2).find(|pair| is_name(&pair[0])).map(|pair| &pair[1])
+            }
             other => panic!("expected fields, got {other:?}"),
         };
         match found {
@@ -185,10 +181,9 @@ impl fmt::Debug for Reply {
             Reply::Array(items) => write!(f, "{items:?}"),
             Reply::Set(items) => write!(f, "~{items:?}"),
             Reply::Push(items) => write!(f, ">{items:?}"),
-            Reply::Map(pairs) => f
-                .debug_map()
-                .entries(pairs.iter().map(|(key, value)| (key, value)))
-                .finish(),
+            Reply::Map(pairs) => {
+                f.debug_map().entries(pairs.iter().map(|(key, value)| (key, value))).finish()
+            }
             Reply::Bool(value) => write!(f, "#{value}"),
             Reply::Double(text) => write!(f, ",{text}"),
             Reply::BigNumber(text) => write!(f, "({text}"),
@@ -243,6 +238,5 @@ fn blob(input: &mut &[u8], len: usize) -> Option<Vec<u8>> {
 }
 
 fn number<N: std::str::FromStr>(text: &str) -> N {
-    text.parse()
-        .unwrap_or_else(|_| panic!("not RESP: {text:?} is no number here"))
+    text.parse().unwrap_or_else(|_| panic!("not RESP: {text:?} is no number here"))
 }

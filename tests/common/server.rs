@@ -38,12 +38,7 @@ impl Server {
     }
 
     pub(super) fn prepared(builder: Builder) -> Server {
-        let server = Server {
-            builder,
-            port: 0,
-            process: None,
-            dir: TempDir::new(),
-        };
+        let server = Server { builder, port: 0, process: None, dir: TempDir::new() };
         server.write_config();
         server
     }
@@ -67,6 +62,12 @@ impl Server {
         client
     }
 
+    /// A new connection in each protocol, with what is null in it.
+    #[track_caller]
+    pub fn clients(&self) -> [(Client, Reply); 2] {
+        [(self.client(), Reply::NullBulk), (self.client3(), Reply::Null)]
+    }
+
     /// A new connection that has sent `line` and is parked by it.
     #[track_caller]
     pub fn parked(&self, line: &str) -> Client {
@@ -85,10 +86,8 @@ impl Server {
     /// All it has logged, over all its starts: standard output and error both,
     /// so that the text of a panic is there too.
     pub fn log(&self) -> String {
-        fs::read(self.dir().join("log")).map_or_else(
-            |_| String::new(),
-            |log| String::from_utf8_lossy(&log).into_owned(),
-        )
+        fs::read(self.dir().join("log"))
+            .map_or_else(|_| String::new(), |log| String::from_utf8_lossy(&log).into_owned())
     }
 
     /// Its directory: data, log, configuration file and socket.
@@ -123,9 +122,7 @@ impl Server {
         let mut client = self.client();
         client.send_line("SHUTDOWN NOW");
         client.expect_closed();
-        eventually("the server to end", PATIENCE, || {
-            self.has_ended().then_some(())
-        });
+        eventually("the server to end", PATIENCE, || self.has_ended().then_some(()));
         self.process = None;
     }
 
@@ -171,16 +168,11 @@ impl Server {
     /// Makes it a replica of `master`, which must listen on TCP.
     #[track_caller]
     pub fn replicate(&self, master: &Server) {
-        assert_eq!(
-            self.run(&format!("REPLICAOF 127.0.0.1 {}", master.port())),
-            super::ok()
-        );
+        assert_eq!(self.run(&format!("REPLICAOF 127.0.0.1 {}", master.port())), super::ok());
     }
 
     fn write_config(&self) {
-        let text = self
-            .builder
-            .config_file(self.dir(), &self.socket(), self.port);
+        let text = self.builder.config_file(self.dir(), &self.socket(), self.port);
         fs::write(self.dir().join("conf"), text).expect("writing the configuration file");
     }
 
@@ -196,15 +188,12 @@ impl Server {
         let mut command = Command::new(server_binary());
         command
             .arg(self.dir().join("conf"))
+            .args(self.builder.args())
             .stdout(log.try_clone().expect("sharing the log"))
             .stderr(log);
         self.process = Some(Process::spawn(&mut command));
         let is_ready = eventually("the server to be ready", PATIENCE, || {
-            if self.has_ended() {
-                Some(false)
-            } else {
-                self.answers().then_some(true)
-            }
+            if self.has_ended() { Some(false) } else { self.answers().then_some(true) }
         });
         if !is_ready {
             self.process = None;

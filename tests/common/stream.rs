@@ -23,25 +23,16 @@ impl Stream {
         let mut replica = server.client();
         replica.send_line("PSYNC ? -1");
         let answer = line(&mut replica);
-        assert!(
-            answer.starts_with("+FULLRESYNC"),
-            "expected a full resync, got {answer}"
-        );
+        assert!(answer.starts_with("+FULLRESYNC"), "expected a full resync, got {answer}");
         // A snapshot of known length: the other form, which ends with a mark,
         // is only for a replica that said it is capable of it (`capa eof`).
         let header = line(&mut replica);
-        let length = header
-            .strip_prefix('$')
-            .and_then(|length| length.parse().ok());
+        let length = header.strip_prefix('$').and_then(|length| length.parse().ok());
         match length {
             Some(length) => replica.take_exactly(length),
             None => panic!("expected a snapshot, got {header}"),
         };
-        Stream {
-            replica,
-            marker: server.client(),
-            skipped: vec!["PING", "REPLCONF", "SELECT"],
-        }
+        Stream { replica, marker: server.client(), skipped: vec!["PING", "REPLCONF", "SELECT"] }
     }
 
     /// Yields the commands called `name` too.
@@ -56,11 +47,7 @@ impl Stream {
         loop {
             let frame = self.replica.receive();
             let command: Vec<_> = frame.items().iter().map(|arg| arg.text()).collect();
-            if !self
-                .skipped
-                .iter()
-                .any(|skipped| command[0].eq_ignore_ascii_case(skipped))
-            {
+            if !self.skipped.iter().any(|skipped| command[0].eq_ignore_ascii_case(skipped)) {
                 return command;
             }
         }

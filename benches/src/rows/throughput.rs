@@ -1,0 +1,74 @@
+//! Countdowns that open nothing, as fast as the server takes them.
+
+use anyhow::{Result, ensure};
+
+use super::{Bench, Row, of};
+use crate::command::line;
+use crate::peers::{self, Latch, Peer, PubSub};
+use crate::pump::{PIPELINE, Pump};
+use crate::results::{Finding, Measure, Outcome, Target, Unit};
+use crate::scene::KEY;
+use crate::server::Server;
+
+const DECR: &str = "DECR";
+
+#[derive(Debug)]
+pub(crate) struct Throughput;
+
+impl Row for Throughput {
+    fn name(&self) -> &'static str {
+        "throughput"
+    }
+
+    fn run(&self, bench: &Bench<'_>) -> Result<Outcome> {
+        let (peers, count) = (peers::latches(), bench.sizes.commands);
+        let server = Server::start(bench.recipe)?;
+        let mut con = server.connect()?;
+        let mut pump = Pump::connect(&server.socket())?;
+        let what = format!("countdowns per second, {PIPELINE} pipelined");
+        let mut rates = vec![Measure::new(&what, DECR, Unit::PerSecond)];
+        rates.extend(peers.iter().map(|peer| Measure::new(&what, peer.name(), Unit::PerSecond)));
+        for peer in &peers {
+            peer.load(&mut con)?;
+        }
+        bench.repeat(bench.sizes.pairs, |counts| {
+            // One more than is counted down, so that it stays closed.
+            let set = [line(&format!("SET {KEY} {}", count + 1))];
+            let sides = std::iter::once((set.to_vec(), line(&format!("DECR {KEY}")))).chain(
+                peers.iter().map(|peer| (peer.create(KEY, count + 1), peer.countdown(KEY, 1))),
+            );
+            for ((create, countdown), rates) in sides.zip(&mut rates) {
+                redis::cmd("DEL").arg(KEY).query::<()>(&mut con)?;
+                for command in create {
+                    redis::ConnectionLike::req_packed_command(&mut con, &command)?
+                        .extract_error()?;
+                }
+                let time = pump.repeat(&countdown, count, b':')?;
+                let get = if rates.who == Latch.name() { "LATCH.GET" } else { "GET" };
+                let left: usize = redis::cmd(get).arg(KEY).query(&mut con)?;
+                ensure!(left == 1, "{} left {left}, not 1", rates.who);
+                if counts {
+                    rates.samples.push(count as f64 / time.as_secs_f64());
+                }
+            }
+            Ok(())
+        })?;
+
+        let latch = of(&rates, Latch.name());
+        let findings = vec![
+            Finding::ratio(
+                format!("`LATCH.COUNTDOWN` throughput, {PIPELINE} pipelined, against `DECR`"),
+                Target::AtLeast(0.95),
+                latch,
+                of(&rates, DECR),
+            ),
+            Finding::ratio(
+                "… against the usual script (`DECR`; at zero `DEL` and `PUBLISH`) by `EVALSHA`",
+                Target::AtLeast(2.3),
+                latch,
+                of(&rates, PubSub::new().name()),
+            ),
+        ];
+        Ok(Outcome { findings, measures: rates, ..Outcome::default() })
+    }
+}

@@ -1,0 +1,168 @@
+//! Who may use which command on which keys.
+
+mod common;
+
+use common::*;
+
+/// What a user needs to run a command.
+struct Needs {
+    /// A use of it, on `job:1`.
+    line: &'static str,
+    /// Any of these categories.
+    categories: &'static [&'static str],
+    /// To read the key, and to write it.
+    read: bool,
+    write: bool,
+}
+
+const fn needs(line: &'static str, categories: &'static [&'static str], keys: &str) -> Needs {
+    let (read, write) = match keys.as_bytes() {
+        b"R" => (true, false),
+        b"W" => (false, true),
+        b"RW" => (true, true),
+        _ => (false, false),
+    };
+    Needs { line, categories, read, write }
+}
+
+/// Every command of the module.
+const COMMANDS: [Needs; 13] = [
+    needs("LATCH.SET job:1 5", &["write", "fast"], "W"),
+    needs("LATCH.COUNTDOWN job:1", &["write", "fast"], "RW"),
+    needs("LATCH.AWAIT job:1 0.01", &["read", "slow", "blocking"], "R"),
+    needs("LATCH.AWAITALL 0.01 2 job:1 job:2", &["read", "slow", "blocking"], "R"),
+    needs("LATCH.AWAITANY 0.01 1 job:1", &["read", "slow", "blocking"], "R"),
+    needs("LATCH.ARRIVE job:1 0.01", &["write", "slow", "blocking"], "RW"),
+    needs("LATCH.ADD job:1 1", &["write", "fast"], "RW"),
+    needs("LATCH.ABORT job:1", &["write", "fast"], "RW"),
+    needs("LATCH.GET job:1", &["read", "fast"], "R"),
+    needs("LATCH.INFO job:1", &["read", "fast"], "R"),
+    needs("LATCH.ARRIVED job:1", &["read", "slow"], "R"),
+    needs("LATCH.WAITERS", &["admin", "dangerous", "slow"], ""),
+    needs("LATCH.HELP", &["slow"], ""),
+];
+
+/// Categories to be looked at; the last ones have none of our commands.
+const CATEGORIES: [&str; 9] =
+    ["read", "write", "fast", "slow", "blocking", "admin", "dangerous", "keyspace", "connection"];
+
+/// Redis 7.0 has no ACL categories for commands of modules.
+fn has_categories(server: &Server) -> bool {
+    server.version() >= (7, 2, 0)
+}
+
+/// A server with a user under test.
+struct Guarded {
+    server: Server,
+    witness: Witness,
+}
+
+impl Guarded {
+    fn new() -> Guarded {
+        let server = Server::new();
+        let witness = Witness::open(&server);
+        Guarded { server, witness }
+    }
+
+    /// Checks which of the commands a user with these rules may run.
+    fn check<'a>(&mut self, rules: &str, commands: impl IntoIterator<Item = (&'a str, bool)>) {
+        let server = &self.server;
+        let words = ["ACL", "SETUSER", "someone", "reset", "on", "nopass"];
+        let setting = server.client().call(words.into_iter().chain(rules.split(' ')));
+        assert_eq!(setting, ok(), "{rules}");
+        for (command, allowed) in commands {
+            server.run("LATCH.SET job:1 5 EX 1000");
+            server.run("LATCH.SET other 5");
+            let mut client = server.client();
+            assert_eq!(client.run("AUTH someone secret"), ok());
+            match self.witness.see("job:1", || client.run(command)) {
+                (Reply::Error(text), seen) => {
+                    assert!(text.starts_with("NOPERM "), "{rules}: {command}: {text}");
+                    assert!(!allowed, "{rules} should allow {command}: {text}");
+                    assert_eq!(seen, Seen::default(), "{rules}: {command}");
+                }
+                (reply, _) => assert!(allowed, "{rules} should not allow {command}: {reply:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn categories_hold_the_commands() {
+    let server = Server::new();
+    let has_categories = has_categories(&server);
+    for category in CATEGORIES {
+        let members = server.run(&format!("ACL CAT {category}"));
+        let members = members.items().iter().map(|name| name.text());
+        let mut found: Vec<_> = members.filter(|name| name.starts_with("latch")).collect();
+        let ours = COMMANDS.iter().filter(|known| known.categories.contains(&category));
+        let ours = ours.filter(|_| has_categories);
+        let mut expected: Vec<_> =
+            ours.map(|known| known.line.split(' ').next().unwrap().to_lowercase()).collect();
+        found.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{category}");
+    }
+}
+
+#[test]
+fn a_category_allows_its_commands() {
+    let mut guarded = Guarded::new();
+    let has_categories = has_categories(&guarded.server);
+    for category in CATEGORIES {
+        let commands = COMMANDS.iter().map(|known| {
+            let allowed = has_categories && known.categories.contains(&category);
+            (known.line, allowed)
+        });
+        guarded.check(&format!("-@all +@{category} ~*"), commands);
+    }
+}
+
+#[test]
+fn a_user_may_be_allowed_one_command_on_some_keys() {
+    Guarded::new().check(
+        "-@all +latch.countdown ~job:*",
+        [
+            ("LATCH.COUNTDOWN job:1", true),
+            ("LATCH.COUNTDOWN job:1 5", true),
+            ("LATCH.COUNTDOWN job:none", true),
+            ("LATCH.COUNTDOWN other", false),
+            ("LATCH.COUNTDOWN job", false),
+            ("LATCH.SET job:1 5", false),
+            ("LATCH.AWAIT job:1 0.01", false),
+            ("LATCH.GET job:1", false),
+            ("DEL job:1", false),
+        ],
+    );
+}
+
+#[test]
+fn key_permissions_go_by_what_a_command_does_with_its_key() {
+    let mut guarded = Guarded::new();
+    for (keys, read, write) in [
+        ("%R~job:*", true, false),
+        ("%W~job:*", false, true),
+        ("%RW~job:*", true, true),
+        ("~job:*", true, true),
+        ("~other", false, false),
+        ("%R~job:* %W~other", true, false),
+    ] {
+        let commands =
+            COMMANDS.iter().map(|known| (known.line, known.read <= read && known.write <= write));
+        guarded.check(&format!("+@all {keys}"), commands);
+    }
+}
+
+#[test]
+fn of_several_keys_all_must_be_allowed() {
+    Guarded::new().check(
+        "+@all %R~job:1 %R~job:3",
+        [
+            ("LATCH.AWAITANY 0.01 1 job:1", true),
+            ("LATCH.AWAITANY 0.01 2 job:1 job:3", true),
+            ("LATCH.AWAITANY 0.01 2 job:1 job:2", false),
+            ("LATCH.AWAITALL 0.01 3 job:2 job:1 job:3", false),
+            ("LATCH.AWAITALL 0.01 1 job:2 MISSING WAIT", false),
+        ],
+    );
+}

@@ -1,0 +1,425 @@
+//! Clients that leave a wait before it is over: whatever the way, they get at
+//! most one reply, leave nothing behind, and nobody else notices.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::*;
+
+/// A latch with three clients, of which the one in the middle is to leave.
+struct Scene {
+    server: Server,
+    leaver: Client,
+    others: [Client; 2],
+}
+
+impl Scene {
+    fn new() -> Scene {
+        Scene::with(Server::client)
+    }
+
+    /// A scene in which the leaver is prepared like this.
+    fn with(prepare: impl FnOnce(&Server) -> Client) -> Scene {
+        let server = Server::new();
+        server.run("LATCH.SET k 1");
+        let before = server.parked("LATCH.AWAIT k 0");
+        let mut leaver = prepare(&server);
+        leaver.send_line("LATCH.AWAIT k 0");
+        server.wait_parked(&leaver);
+        let after = server.parked("LATCH.AWAIT k 0");
+        Scene { server, leaver, others: [before, after] }
+    }
+
+    /// The command that does `what` to the leaver.
+    fn client_command(&self, what: &str) -> String {
+        what.replace("<id>", &self.leaver.id().to_string())
+    }
+
+    /// Panics unless the leaver, and nobody else, has left, and the latch
+    /// works as if it had never been there. The leaver may still be connected.
+    #[track_caller]
+    fn has_lost_only_the_leaver(&mut self) {
+        self.server.wait_blocked(2);
+        for other in &self.others {
+            self.server.wait_parked(other);
+        }
+        assert_eq!(self.server.run("LATCH.GET k"), int(1));
+        self.opens();
+    }
+
+    /// Panics unless the next countdown releases the others, and the latch can
+    /// be used again.
+    #[track_caller]
+    fn opens(&mut self) {
+        assert_eq!(self.server.run("LATCH.COUNTDOWN k"), int(0));
+        for other in &mut self.others {
+            other.receives_only(&ok());
+        }
+        works_as_ever(&self.server);
+    }
+}
+
+/// Panics unless nobody is parked, and clients can be as before.
+#[track_caller]
+fn works_as_ever(server: &Server) {
+    server.wait_blocked(0);
+    server.run("LATCH.SET k 1");
+    let mut waiter = server.parked("LATCH.AWAIT k 0");
+    assert_eq!(server.run("LATCH.COUNTDOWN k"), int(0));
+    waiter.receives_only(&ok());
+    server.wait_blocked(0);
+}
+
+#[test]
+fn a_client_may_close_its_connection() {
+    let Scene { server, leaver, others } = Scene::new();
+    drop(leaver);
+    let leaver = server.client(); // has nothing to do with it
+    Scene { server, leaver, others }.has_lost_only_the_leaver();
+}
+
+#[test]
+fn what_a_client_has_pipelined_does_not_run_once_it_is_gone() {
+    let server = Server::new();
+    server.run("LATCH.SET k 1");
+    let mut leaver = server.client();
+    leaver.send_raw(b"LATCH.AWAIT k 0\r\nSET run 1\r\n");
+    server.wait_parked(&leaver);
+    drop(leaver);
+    works_as_ever(&server);
+    assert_eq!(server.run("EXISTS run"), int(0));
+}
+
+#[test]
+fn a_client_may_be_killed() {
+    let mut scene = Scene::new();
+    let kill = scene.client_command("CLIENT KILL ID <id>");
+    assert_eq!(scene.server.run(&kill), int(1));
+    scene.leaver.expect_closed();
+    scene.has_lost_only_the_leaver();
+}
+
+#[test]
+fn a_client_may_lose_its_user() {
+    let mut scene = Scene::with(|server| {
+        assert_eq!(server.run("ACL SETUSER guest on nopass ~* +@all"), ok());
+        let mut guest = server.client();
+        assert_eq!(guest.run("AUTH guest x"), ok());
+        guest
+    });
+    assert_eq!(scene.server.run("ACL DELUSER guest"), int(1));
+    scene.leaver.expect_closed();
+    scene.has_lost_only_the_leaver();
+}
+
+#[test]
+fn a_client_may_be_unblocked_as_if_its_timeout_had_passed() {
+    for how in ["CLIENT UNBLOCK <id>", "CLIENT UNBLOCK <id> TIMEOUT"] {
+        for (prepare, null) in [
+            (Server::client as fn(&Server) -> Client, Reply::NullBulk),
+            (Server::client3, Reply::Null),
+        ] {
+            let mut scene = Scene::with(prepare);
+            let unblock = scene.client_command(how);
+            assert_eq!(scene.server.run(&unblock), int(1));
+            scene.leaver.receives_only(&null);
+            assert_eq!(scene.server.run(&unblock), int(0), "is not blocked");
+            scene.has_lost_only_the_leaver();
+        }
+    }
+}
+
+#[test]
+fn a_client_may_be_unblocked_with_an_error() {
+    let mut scene = Scene::new();
+    let unblock = scene.client_command("CLIENT UNBLOCK <id> ERROR");
+    assert_eq!(scene.server.run(&unblock), int(1));
+    scene.leaver.receives_only(&error("UNBLOCKED client unblocked via CLIENT UNBLOCK"));
+    scene.has_lost_only_the_leaver();
+}
+
+#[test]
+fn a_client_that_was_unblocked_may_wait_again() {
+    let mut scene = Scene::new();
+    let unblock = scene.client_command("CLIENT UNBLOCK <id>");
+    for _ in 0..5 {
+        assert_eq!(scene.server.run(&unblock), int(1));
+        assert_eq!(scene.leaver.receive(), Reply::NullBulk);
+        scene.leaver.send_line("LATCH.AWAIT k 0");
+        scene.server.wait_parked(&scene.leaver);
+    }
+    scene.server.wait_blocked(3);
+    assert_eq!(scene.server.run("LATCH.COUNTDOWN k"), int(0));
+    for client in scene.others.iter_mut().chain([&mut scene.leaver]) {
+        client.receives_only(&ok());
+    }
+    works_as_ever(&scene.server);
+}
+
+#[test]
+fn a_client_that_left_before_the_opening_is_not_told_of_it() {
+    for (leave, expected) in [
+        ("CLIENT UNBLOCK <id> TIMEOUT", Some(Reply::NullBulk)),
+        ("CLIENT UNBLOCK <id> ERROR", Some(error("UNBLOCKED client unblocked via CLIENT UNBLOCK"))),
+        ("CLIENT KILL ID <id>", None),
+    ] {
+        let mut scene = Scene::new();
+        let leave = scene.client_command(leave);
+        let done = scene.server.client().transaction(&[&leave, "LATCH.COUNTDOWN k"]);
+        assert_eq!(done, array([1, 0]));
+        match expected {
+            Some(reply) => scene.leaver.receives_only(&reply),
+            None => scene.leaver.expect_closed(),
+        }
+        for other in &mut scene.others {
+            other.receives_only(&ok());
+        }
+        works_as_ever(&scene.server);
+    }
+}
+
+#[test]
+fn a_client_may_be_killed_between_the_opening_and_its_turn() {
+    // In the step that the countdown takes itself, and before a later one.
+    for batch in [256, 1] {
+        let mut scene = Scene::new();
+        scene.server.run(&format!("CONFIG SET latch.wake-batch {batch}"));
+        let kill = scene.client_command("CLIENT KILL ID <id>");
+        let done = scene.server.client().transaction(&["LATCH.COUNTDOWN k", &kill]);
+        assert_eq!(done, array([0, 1]));
+        // It may have been told: the order of the two is the server's.
+        let told = scene.leaver.receive_to_the_end();
+        assert!(told.is_empty() || told == [ok()], "{told:?}");
+        for other in &mut scene.others {
+            other.receives_only(&ok());
+        }
+        works_as_ever(&scene.server);
+    }
+}
+
+#[test]
+fn a_client_may_be_killed_between_the_removal_and_its_turn() {
+    let mut scene = Scene::new();
+    let kill = scene.client_command("CLIENT KILL ID <id>");
+    let done = scene.server.client().transaction(&["DEL k", &kill]);
+    assert_eq!(done, array([1, 1]));
+    let told = scene.leaver.receive_to_the_end();
+    assert!(told.is_empty() || told == [gone()], "{told:?}");
+    for other in &mut scene.others {
+        other.receives_only(&gone());
+    }
+    works_as_ever(&scene.server);
+}
+
+#[test]
+fn a_crowd_may_close_in_the_middle_of_its_release() {
+    const CLIENTS: usize = 200;
+
+    let server = Server::new();
+    server.run("CONFIG SET latch.wake-batch 1");
+    server.run("LATCH.SET k 1");
+    let mut first = server.parked("LATCH.AWAIT k 0");
+    let mut second = server.client();
+    second.send_raw(b"LATCH.AWAIT k 0\r\nDEBUG SLEEP 0.2\r\n");
+    server.wait_parked(&second);
+    let crowd = server.crowd(CLIENTS, "LATCH.AWAIT k 0");
+    let mut last = server.parked("LATCH.AWAIT k 0");
+    server.run("LATCH.COUNTDOWN k");
+    first.receives_only(&ok());
+    // All of them close while the server is held up by the second.
+    drop(crowd);
+    last.receives_only(&ok());
+    assert_eq!([second.receive(), second.receive()], [ok(), ok()]);
+    works_as_ever(&server);
+}
+
+#[test]
+fn a_crowd_may_close_at_once() {
+    const CLIENTS: usize = 1000;
+
+    let server = Server::new();
+    server.run("LATCH.SET k 1");
+    let crowd = server.crowd(CLIENTS, "LATCH.AWAIT k 0");
+    let mut stayed = server.parked("LATCH.AWAIT k 0");
+    drop(crowd);
+    server.wait_blocked(1);
+    assert_eq!(server.run("LATCH.COUNTDOWN k"), int(0));
+    stayed.receives_only(&ok());
+    works_as_ever(&server);
+}
+
+#[test]
+fn a_client_that_wants_no_replies_waits_all_the_same() {
+    for (silence, speak, expected) in [
+        ("CLIENT REPLY OFF", Some("CLIENT REPLY ON"), ok()),
+        ("CLIENT REPLY SKIP", None, Reply::Simple("PONG".into())),
+    ] {
+        let server = Server::new();
+        server.run("LATCH.SET k 1");
+        let mut mute = server.client();
+        mute.send_line(silence);
+        mute.send_line("LATCH.AWAIT k 0");
+        server.wait_parked(&mute);
+        server.run("LATCH.COUNTDOWN k");
+        server.wait_blocked(0);
+        mute.send_line(speak.unwrap_or("PING"));
+        mute.receives_only(&expected);
+        works_as_ever(&server);
+    }
+}
+
+#[test]
+fn a_client_may_reset_its_connection_behind_a_wait() {
+    let mut scene = Scene::new();
+    scene.leaver.send_line("RESET");
+    scene.server.wait_parked(&scene.leaver);
+    scene.opens();
+    assert_eq!(scene.leaver.receive(), ok());
+    assert_eq!(scene.leaver.receive(), Reply::Simple("RESET".into()));
+}
+
+#[test]
+fn clients_wait_while_writes_are_paused() {
+    let mut scene = Scene::new();
+    assert_eq!(scene.server.run("CLIENT PAUSE 100000 WRITE"), ok());
+    let mut counter = scene.server.client();
+    counter.send_line("LATCH.COUNTDOWN k");
+    let mut late = scene.server.parked("LATCH.AWAIT k 0");
+    assert_eq!(scene.server.run("LATCH.AWAIT k 0.01"), Reply::NullBulk);
+    assert_eq!(scene.server.run("LATCH.GET k"), int(1));
+    for client in scene.others.iter().chain([&scene.leaver, &late]) {
+        scene.server.wait_parked(client);
+    }
+    assert_eq!(scene.server.run("CLIENT UNPAUSE"), ok());
+    assert_eq!(counter.receive(), int(0));
+    for client in scene.others.iter_mut().chain([&mut scene.leaver, &mut late]) {
+        client.receives_only(&ok());
+    }
+    works_as_ever(&scene.server);
+}
+
+#[test]
+fn a_timeout_passes_while_everything_is_paused() {
+    const PAUSE: Duration = Duration::from_millis(1500);
+
+    let server = Server::new();
+    server.run("LATCH.SET k 1");
+    let mut paused = server.client();
+    let mut waiter = server.parked("LATCH.AWAIT k 0.3");
+    assert_eq!(server.run(&format!("CLIENT PAUSE {} ALL", PAUSE.as_millis())), ok());
+    paused.send_line("PING");
+    assert_eq!(waiter.receive(), Reply::NullBulk);
+    paused.nothing_within(Duration::from_millis(1));
+    assert_eq!(paused.receive(), Reply::Simple("PONG".into()));
+    works_as_ever(&server);
+}
+
+#[test]
+fn a_shutdown_closes_the_connections_of_all_who_wait() {
+    let mut server = Server::new();
+    server.run("LATCH.SET k 1");
+    let mut waiters = server.crowd(50, "LATCH.AWAIT k 0");
+    server.stop();
+    for waiter in &mut waiters {
+        waiter.expect_closed();
+    }
+    server.start_again();
+    works_as_ever(&server);
+}
+
+/// Has clients park and leave, round after round, and compares what is left.
+/// `act` does a round, with a latch `k` in place.
+#[track_caller]
+fn leaves_no_memory_behind(act: impl Fn(&Server)) {
+    const ROUNDS: usize = 20;
+    /// In these the server allocates what it keeps.
+    const WARM_UP: usize = 5;
+    /// Less than 20 bytes for each of the other waits.
+    const SLACK: usize = 60_000;
+
+    let server = Server::builder().config("slowlog-log-slower-than", "-1").start();
+    let mut early = 0;
+    for round in 1..=ROUNDS {
+        server.run("LATCH.SET k 1");
+        act(&server);
+        server.wait_blocked(0);
+        if round == WARM_UP {
+            early = settled_memory(&server);
+        }
+    }
+    let late = settled_memory(&server);
+    assert!(late < early + SLACK, "{early} bytes after {WARM_UP} rounds, {late} after {ROUNDS}");
+}
+
+/// The memory that the server uses when it has given back what it can: it
+/// frees what it keeps for parked clients little by little.
+#[track_caller]
+fn settled_memory(server: &Server) -> usize {
+    const LONG: Duration = Duration::from_millis(500);
+
+    let mut observer = server.client();
+    let mut least = (usize::MAX, Instant::now());
+    eventually("the memory to settle", PATIENCE, || {
+        let info = observer.run("INFO memory").text();
+        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")?.parse().ok())?;
+        if used < least.0 {
+            least = (used, Instant::now());
+        }
+        (least.1.elapsed() > LONG).then_some(least.0)
+    })
+}
+
+/// How many clients wait in each round.
+const CROWD: usize = 200;
+
+#[test]
+fn clients_that_are_released_leave_no_memory_behind() {
+    leaves_no_memory_behind(|server| {
+        let mut crowd = server.crowd(CROWD, "LATCH.AWAIT k 0");
+        server.run("LATCH.COUNTDOWN k");
+        crowd.iter_mut().for_each(|client| assert_eq!(client.receive(), ok()));
+    });
+}
+
+#[test]
+fn clients_whose_latch_is_removed_leave_no_memory_behind() {
+    leaves_no_memory_behind(|server| {
+        let mut crowd = server.crowd(CROWD, "LATCH.AWAIT k 0");
+        server.run("DEL k");
+        crowd.iter_mut().for_each(|client| assert_eq!(client.receive(), gone()));
+    });
+}
+
+#[test]
+fn clients_that_time_out_leave_no_memory_behind() {
+    leaves_no_memory_behind(|server| {
+        let mut crowd: Vec<_> = (0..CROWD).map(|_| server.client()).collect();
+        crowd.iter_mut().for_each(|client| client.send_line("LATCH.AWAIT k 0.02"));
+        crowd.iter_mut().for_each(|client| assert_eq!(client.receive(), Reply::NullBulk));
+    });
+}
+
+#[test]
+fn clients_that_are_unblocked_leave_no_memory_behind() {
+    leaves_no_memory_behind(|server| {
+        let mut crowd = server.crowd(CROWD, "LATCH.AWAIT k 0");
+        let mut admin = server.client();
+        for (client, how) in crowd.iter_mut().zip(["TIMEOUT", "ERROR"].into_iter().cycle()) {
+            assert_eq!(admin.run(&format!("CLIENT UNBLOCK {} {how}", client.id())), int(1));
+            client.receive();
+        }
+    });
+}
+
+#[test]
+fn clients_that_close_or_are_killed_leave_no_memory_behind() {
+    leaves_no_memory_behind(|server| {
+        let mut crowd = server.crowd(CROWD, "LATCH.AWAIT k 0");
+        let mut admin = server.client();
+        for mut client in crowd.split_off(CROWD / 2) {
+            assert_eq!(admin.run(&format!("CLIENT KILL ID {}", client.id())), int(1));
+            client.expect_closed();
+        }
+    });
+}

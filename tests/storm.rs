@@ -1,0 +1,88 @@
+//! A storm: many clients do everything at once to a master and its replica,
+//! while databases are flushed, swapped and reloaded, clients killed, memory
+//! runs out and replicas lose their master. Whatever happens, every client gets
+//! the replies it is owed, each of a form its command may have, every wait
+//! ends, and both servers live.
+//!
+//! | environment           | meaning                   | default        |
+//! |-----------------------|---------------------------|----------------|
+//! | `LATCH_STORM_SECONDS` | how long it lasts         | 20             |
+//! | `LATCH_STORM_SEED`    | what is done, and by whom | from the clock |
+//!
+//! One seed is one order of deeds, though how the server interleaves them is
+//! up to chance: repeat a seed a few times.
+
+#![allow(
+    unreachable_pub,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "`pub` marks what the parts use of each other; a panic is how a test fails"
+)]
+
+mod common;
+#[path = "storm/deeds.rs"]
+mod deeds;
+#[path = "storm/driver.rs"]
+mod driver;
+#[path = "storm/end.rs"]
+mod end;
+#[path = "storm/oracle.rs"]
+mod oracle;
+#[path = "storm/peer.rs"]
+mod peer;
+#[path = "storm/trouble.rs"]
+mod trouble;
+
+use std::io::{Write, stderr};
+use std::time::{Duration, Instant};
+
+use common::*;
+use driver::Storm;
+
+/// What is said even if the test succeeds, when the harness shows no output.
+fn say(text: &str) {
+    let _ = writeln!(stderr(), "{text}");
+}
+
+#[test]
+fn every_client_gets_its_replies_and_every_wait_ends() {
+    let seed = seed_from("LATCH_STORM_SEED");
+    let seconds = number_from("LATCH_STORM_SECONDS").unwrap_or(20);
+    say(&format!("a storm of {seconds} s: LATCH_STORM_SEED={seed}"));
+
+    let mut random = Random::new(seed);
+    let appendonly = *random.pick(&["yes", "no"]);
+    let load = *random.pick(&["disabled", "swapdb", "on-empty-db"]);
+    let master = Server::builder().tcp().config("appendonly", appendonly).start();
+    let replica = Server::builder()
+        .config("appendonly", appendonly)
+        .config("repl-diskless-load", load)
+        .replica_of(&master)
+        .start();
+    replica.wait_in_sync(&master);
+    let lives = [&master, &replica].map(|server| (server.pid(), server.info("run_id")));
+
+    let mut storm = Storm::new(seed, random, [&master, &replica]);
+    let end = Instant::now() + Duration::from_secs(seconds);
+    while Instant::now() < end {
+        storm.rage();
+    }
+    storm.calm_down();
+    storm.compare_digests();
+    storm.end_every_latch();
+    storm.open_what_is_waited_for();
+    storm.nobody_is_owed_anything();
+
+    for (server, (pid, run_id)) in [&master, &replica].into_iter().zip(lives) {
+        assert_eq!(server.info("process_id"), pid.to_string());
+        assert_eq!(server.info("run_id"), run_id);
+        assert_eq!(server.info("latch_waiters"), "0");
+        assert_eq!(server.info("latch_waiting_keys"), "0");
+        assert_eq!(server.info("blocked_clients"), "0");
+        let log = server.log();
+        for bad in ["panicked", "BUG REPORT", "ASSERTION FAILED", "crashed by signal"] {
+            assert!(!log.contains(bad), "the log says {bad:?}");
+        }
+    }
+    say(&storm.tally());
+}

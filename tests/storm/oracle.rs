@@ -1,0 +1,286 @@
+//! What a command may be replied, whatever else goes on.
+
+use std::time::Duration;
+
+use super::common::Reply;
+
+/// A form that a reply may have.
+#[derive(Clone, Debug)]
+pub enum Form {
+    /// `+OK`
+    Ok,
+    /// The null of the protocol of the client.
+    Null,
+    /// Null, if the timeout of the wait has passed or somebody unblocked it.
+    TimedOut,
+    /// An error, if somebody unblocked it.
+    Unblocked,
+    /// An integer from 0 up.
+    Count,
+    /// An integer.
+    Number,
+    /// A bulk string.
+    Bulk,
+    /// One of these, as a bulk string.
+    OneOf(Vec<Vec<u8>>),
+    /// A simple string that begins with this.
+    Simple(&'static str),
+    /// An error that begins with this.
+    Error(&'static str),
+    /// An array.
+    List,
+    /// An array of a key, a count and a time each.
+    Rows,
+    /// The map of `LATCH.INFO`, in either protocol.
+    Fields,
+    /// What a transaction replies: for each command one of its own forms.
+    Exec(Vec<Expected>),
+    /// What it replies when a key under `WATCH` has changed.
+    NotExecuted,
+    /// Whatever a server can say.
+    Anything,
+}
+
+/// A command that may park its client.
+#[derive(Clone, Copy, Debug)]
+pub struct Wait {
+    /// None: for ever.
+    pub timeout: Option<Duration>,
+    /// Does it wait for a latch that is still to come?
+    pub to_come: bool,
+}
+
+/// A command that was sent, and what it may be replied.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    pub sent: String,
+    pub forms: Vec<Form>,
+    pub wait: Option<Wait>,
+}
+
+/// What an answer is judged by, besides the command.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances {
+    /// Does the client speak RESP3?
+    pub resp3: bool,
+    /// Has anybody sent `CLIENT UNBLOCK` for it?
+    pub unblocked: bool,
+    /// Since the command was sent.
+    pub elapsed: Duration,
+}
+
+/// One command.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub words: Vec<Vec<u8>>,
+    /// Is it nonsense, to which any answer will do?
+    pub nonsense: bool,
+}
+
+impl Call {
+    /// A command that makes sense.
+    pub fn new(words: impl Into<Vec<Vec<u8>>>) -> Call {
+        Call { words: words.into(), nonsense: false }
+    }
+
+    /// A command of words without spaces.
+    pub fn line(line: &str) -> Call {
+        Call::new(line.split(' ').map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>())
+    }
+
+    /// The name of the command, which of a container is that of the command in it.
+    pub fn name(&self) -> String {
+        let word = |at: usize| self.words.get(at).map(|word| word.escape_ascii().to_string());
+        match word(0) {
+            Some(name) if matches!(name.as_str(), "CLIENT" | "CONFIG" | "DEBUG") => {
+                format!("{name} {}", word(1).unwrap_or_default())
+            }
+            name => name.unwrap_or_default(),
+        }
+    }
+
+    /// Does a word of it say so?
+    fn says(&self, word: &str) -> bool {
+        self.words.iter().any(|it| it == word.as_bytes())
+    }
+
+    /// The command as text.
+    pub fn text(&self) -> String {
+        let words =
+            self.words.iter().map(|word| format!("{:.40}", word.escape_ascii().to_string()));
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    /// How it waits, if it may.
+    fn wait(&self) -> Option<Wait> {
+        let at = match self.name().as_str() {
+            "LATCH.AWAIT" | "LATCH.ARRIVE" => 2,
+            "LATCH.AWAITALL" | "LATCH.AWAITANY" => 1,
+            _ => return None,
+        };
+        if self.nonsense {
+            return Some(Wait { timeout: None, to_come: true });
+        }
+        let seconds: f64 = std::str::from_utf8(&self.words[at]).unwrap().parse().unwrap();
+        let timeout = (seconds > 0.0).then(|| Duration::from_secs_f64(seconds));
+        Some(Wait { timeout, to_come: self.says("WAIT") })
+    }
+
+    /// What it may be replied.
+    pub fn expected(&self) -> Expected {
+        let forms = if self.nonsense { vec![Form::Anything] } else { self.forms() };
+        Expected { sent: self.text(), forms, wait: self.wait() }
+    }
+
+    /// What it may be replied where nobody blocks: in a transaction or script.
+    pub fn expected_at_once(&self) -> Expected {
+        let mut expected = self.expected();
+        if expected.wait.take().is_some() {
+            expected.forms.retain(|form| !matches!(form, Form::TimedOut | Form::Unblocked));
+            expected.forms.push(Form::Null);
+        }
+        expected
+    }
+
+    /// The table.
+    fn forms(&self) -> Vec<Form> {
+        use Form::{
+            Bulk, Count, Error, Fields, List, Null, Number, Ok, OneOf, Rows, Simple, TimedOut,
+            Unblocked,
+        };
+        const WRONG_TYPE: Form = Error("WRONGTYPE Operation against a key holding");
+        const OUT_OF_MEMORY: Form = Error("OOM command not allowed when used memory");
+        const GONE: Form = Error("LATCHGONE the latch was removed before it opened");
+        const EXPIRED: Form = Error("LATCHEXPIRED its time to live passed before it opened");
+        const ABORTED: Form = Error("LATCHABORTED ");
+        const OPEN: Form = Error("LATCHOPEN ");
+        const NO_LATCH: Form = Error("NOLATCH ");
+        const FULL: Form = Error("ERR max number of latch waiters reached");
+
+        let waits = |success: Form| {
+            let mut forms = vec![success, TimedOut, Unblocked, GONE, EXPIRED, ABORTED];
+            forms.extend([WRONG_TYPE, OUT_OF_MEMORY, FULL]);
+            if self.says("ERROR") {
+                forms.push(NO_LATCH);
+            }
+            forms
+        };
+        match self.name().as_str() {
+            "LATCH.SET" => vec![Ok, Null, WRONG_TYPE, OUT_OF_MEMORY],
+            "LATCH.COUNTDOWN" => vec![Count, ABORTED, WRONG_TYPE],
+            "LATCH.AWAIT" | "LATCH.AWAITALL" | "LATCH.ARRIVE" => waits(Ok),
+            "LATCH.AWAITANY" => {
+                let number: usize = std::str::from_utf8(&self.words[2]).unwrap().parse().unwrap();
+                waits(OneOf(self.words[3..3 + number].to_vec()))
+            }
+            "LATCH.ADD" => vec![Count, NO_LATCH, OPEN, ABORTED, WRONG_TYPE, OUT_OF_MEMORY],
+            "LATCH.ABORT" => vec![Count, NO_LATCH, OPEN, WRONG_TYPE],
+            "LATCH.GET" => vec![Count, WRONG_TYPE],
+            "LATCH.INFO" => vec![Null, Fields, WRONG_TYPE],
+            "LATCH.ARRIVED" => vec![List, WRONG_TYPE],
+            "LATCH.WAITERS" => vec![Rows],
+            "LATCH.HELP" | "KEYS" => vec![List],
+            "SET" => vec![Ok, OUT_OF_MEMORY],
+            "RENAME" => vec![Ok, Error("ERR no such key")],
+            "RENAMENX" => vec![Count, Error("ERR no such key")],
+            "COPY" | "MOVE" => vec![Count, Error("ERR source and"), OUT_OF_MEMORY],
+            "RESTORE" => vec![
+                Ok,
+                Error("BUSYKEY "),
+                Error("ERR DUMP payload version or checksum are wrong"),
+                Error("ERR Bad data format"),
+                OUT_OF_MEMORY,
+            ],
+            "DUMP" | "OBJECT" => vec![Bulk, Null, Error("ERR no such key")],
+            "MEMORY" => vec![Count, Null],
+            "TYPE" => vec![Simple("")],
+            "TTL" => vec![Number],
+            "DEL" | "UNLINK" | "EXPIRE" | "PEXPIRE" | "PERSIST" | "EXISTS" | "CLIENT UNBLOCK"
+            | "CLIENT KILL" | "CLIENT ID" => vec![Count],
+            "FLUSHALL"
+            | "FLUSHDB"
+            | "SWAPDB"
+            | "SELECT"
+            | "CONFIG SET"
+            | "CLIENT PAUSE"
+            | "CLIENT UNPAUSE"
+            | "CLIENT REPLY"
+            | "WATCH"
+            | "MULTI"
+            | "DEBUG RELOAD"
+            | "DEBUG CHANGE-REPL-ID"
+            | "DEBUG SLEEP" => vec![Ok],
+            "BGSAVE" => vec![
+                Simple("Background saving"),
+                Error("ERR Background save already in progress"),
+                Error("ERR Another child process is active"),
+                Error("ERR Can't BGSAVE"),
+            ],
+            "BGREWRITEAOF" => vec![
+                Simple("Background append only file rewriting"),
+                Error("ERR Background append only file rewriting already in progress"),
+                Error("ERR Can't execute an AOF background rewriting"),
+            ],
+            "PING" => vec![Simple("PONG")],
+            "INFO" | "DEBUG DIGEST" => vec![Bulk, Simple("")],
+            "HELLO" => vec![Form::Anything],
+            name => panic!("no forms for {name}"),
+        }
+    }
+}
+
+impl Expected {
+    /// Is this an answer to it?
+    pub fn allows(&self, reply: &Reply, so: Circumstances) -> bool {
+        self.forms.iter().any(|form| form.fits(reply, self.wait, so))
+    }
+
+    /// After how long the server is at fault, if it ever is.
+    pub fn patience(&self, patience: Duration) -> Option<Duration> {
+        match self.wait {
+            None => Some(patience),
+            Some(wait) => wait.timeout.map(|timeout| timeout + patience),
+        }
+    }
+}
+
+impl Form {
+    fn fits(&self, reply: &Reply, wait: Option<Wait>, so: Circumstances) -> bool {
+        let null = if so.resp3 { Reply::Null } else { Reply::NullBulk };
+        let timed_out = |wait: Wait| {
+            // The clock of the server has steps of 1 ms.
+            wait.timeout.is_some_and(|it| so.elapsed + Duration::from_millis(2) >= it)
+        };
+        match (self, reply) {
+            (Form::Anything, _) => true,
+            (Form::Ok, Reply::Simple(text)) => text == "OK",
+            (Form::Null, _) => *reply == null,
+            (Form::TimedOut, _) => *reply == null && (so.unblocked || wait.is_some_and(timed_out)),
+            (Form::Unblocked, Reply::Error(text)) => so.unblocked && text.starts_with("UNBLOCKED "),
+            (Form::Count, Reply::Int(count)) => *count >= 0,
+            (Form::Number, Reply::Int(_)) | (Form::Bulk, Reply::Bulk(_) | Reply::Verbatim(..)) => {
+                true
+            }
+            (Form::OneOf(names), Reply::Bulk(name)) => names.contains(name),
+            (Form::Simple(start), Reply::Simple(text))
+            | (Form::Error(start), Reply::Error(text)) => text.starts_with(start),
+            (Form::List, Reply::Array(_)) => true,
+            (Form::Rows, Reply::Array(rows)) => rows.iter().all(is_row),
+            (Form::Fields, Reply::Map(pairs)) => so.resp3 && pairs.len() == 8,
+            (Form::Fields, Reply::Array(flat)) => flat.len() == 16,
+            (Form::NotExecuted, Reply::NullArray) => !so.resp3,
+            (Form::NotExecuted, Reply::Null) => so.resp3,
+            (Form::Exec(all), Reply::Array(replies)) => {
+                all.len() == replies.len()
+                    && all.iter().zip(replies).all(|(one, reply)| one.allows(reply, so))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Is this a row of `LATCH.WAITERS`?
+fn is_row(row: &Reply) -> bool {
+    let Reply::Array(cells) = row else { return false };
+    matches!(cells.as_slice(), [Reply::Bulk(_), Reply::Int(1..), Reply::Int(0..)])
+}
