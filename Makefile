@@ -14,10 +14,10 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run test test-all servers build check lint fmt fmt-check clean setup setup-test setup-build
+.PHONY: help demo run test test-all servers bench bench-quick build check lint fmt fmt-check clean setup setup-test setup-build
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' Makefile
 
 demo: setup build ## a short show of a latch, on a private server (SERVER=name or path)
 	@scripts/demo.sh
@@ -33,6 +33,12 @@ test-all: build ## run every test on each of the four servers
 
 servers: ## bring the four servers into the folder servers, for test-all and SERVER=name
 	@scripts/servers.sh
+
+bench: setup-test build ## measure and write docs/benchmarks.md (SERVER=name or path, else all four)
+	@scripts/bench.sh
+
+bench-quick: setup-test build ## show that the benchmark works, without measuring
+	@scripts/bench.sh --quick
 
 build: setup-build ## build target/release/liblatch.so
 	@cargo build --release

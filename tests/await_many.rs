@@ -228,13 +228,26 @@ fn any_replies_the_first_that_opens() {
     ends(&server, ANY, &[OPEN_B], &bulk("b"));
     ends(&server, ANY, &[OPEN_C], &bulk("c"));
     ends(&server, "LATCH.AWAITANY 0 3 a a a", &[OPEN_B, OPEN_C, OPEN_A], &bulk("a"));
-    // In a transaction the first of it, wherever the key was named.
-    let mut waiter = {
+}
+
+#[test]
+fn of_all_that_happens_in_one_transaction_the_order_counts() {
+    let server = Server::new();
+    for (command, lines, told) in [
+        (ANY, ["LATCH.SET c 1", OPEN_B, OPEN_A], bulk("b")),
+        (ANY, ["DEL a", OPEN_C, OPEN_B], bulk("c")),
+        (ANY, ["LATCH.ABORT b x", "LATCH.ABORT c y", "DEL a"], gone()),
+        (ANY, ["DEL a", "DEL b", "LATCH.ABORT c y"], aborted("y")),
+        (ALL, ["DEL b", "LATCH.ABORT a x", "LATCH.ABORT c y"], gone()),
+        (ALL, [OPEN_A, "LATCH.ABORT c y", "DEL b"], aborted("y")),
+        (ALL, [OPEN_A, OPEN_B, OPEN_C], ok()),
+    ] {
         run_all(&server, &["LATCH.SET a 1", "LATCH.SET b 1", "LATCH.SET c 1"]);
-        server.parked(ANY)
-    };
-    server.client().transaction(&["LATCH.SET c 1", OPEN_B, OPEN_A, OPEN_C]);
-    waiter.receives_only(&bulk("b"));
+        let mut waiter = server.parked(command);
+        server.client().transaction(&lines);
+        waiter.receives_only(&told);
+        server.run("FLUSHALL");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::thread::available_parallelism;
 
 use anyhow::{Context, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -25,11 +26,19 @@ impl Machine {
                 Some(name.split_once(':')?.1.trim().to_owned())
             })
             .unwrap_or_else(|| std::env::consts::ARCH.to_owned());
-        let cores = std::thread::available_parallelism().map_or(1, Into::into);
+        let cores = cores();
         let system = first_line("uname", &["-sr"]);
         let rustc = first_line("rustc", &["--version"]);
         Self { cpu, cores, system, rustc }
     }
+}
+
+/// How many there are, whichever of them this process runs on.
+fn cores() -> usize {
+    let entries = fs::read_dir("/sys/devices/system/cpu").into_iter().flatten().flatten();
+    let is_core = |name: &str| name.strip_prefix("cpu").is_some_and(|n| n.parse::<u32>().is_ok());
+    let count = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_core)).count();
+    if count > 0 { count } else { available_parallelism().map_or(1, Into::into) }
 }
 
 fn first_line(program: &str, args: &[&str]) -> String {
@@ -59,21 +68,15 @@ pub(crate) enum Cores {
 
 /// Moves this thread; where that cannot be done it stays where it is.
 #[cfg(target_os = "linux")]
-pub(crate) fn run_on(cores: Cores) {
+pub(crate) fn run_on(which: Cores) {
     use rustix::thread::{CpuSet, sched_setaffinity};
 
-    let count = fs::read_dir("/sys/devices/system/cpu").map_or(1, |entries| {
-        entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().into_string().ok())
-            .filter(|name| name.strip_prefix("cpu").is_some_and(|n| n.parse::<u32>().is_ok()))
-            .count()
-    });
+    let count = cores();
     if count < 2 {
         return;
     }
     let mut set = CpuSet::new();
-    match cores {
+    match which {
         Cores::Server => (0..count - 1).for_each(|cpu| set.set(cpu)),
         Cores::Clients => set.set(count - 1),
     }

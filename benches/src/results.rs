@@ -85,7 +85,7 @@ pub(crate) struct Point {
 }
 
 /// What was seen to happen.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Fact {
     pub(crate) event: String,
     pub(crate) who: String,

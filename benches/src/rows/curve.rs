@@ -2,14 +2,11 @@
 
 use anyhow::Result;
 
+use super::plot_names::{LAST, PING};
 use super::{Bench, Row, millis, thousands};
 use crate::peers::{self, Wait};
 use crate::results::{Outcome, Point, Samples};
 use crate::scene::{KEY, Scene};
-
-/// The plots of this row.
-pub(crate) const LAST: &str = "released";
-pub(crate) const PING: &str = "ping";
 
 /// More clients than this cannot poll on one thread.
 const MOST_POLLING: usize = 8_000;

@@ -8,6 +8,7 @@ mod key_memory;
 mod million;
 mod parked_cost;
 mod parked_memory;
+pub(crate) mod plot_names;
 mod release;
 mod throughput;
 mod wake_batch;

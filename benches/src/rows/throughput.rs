@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 
+use super::plot_names::RATES;
 use super::{Bench, Row, of};
 use crate::command::line;
 use crate::peers::{self, Latch, Peer, PubSub};
@@ -17,7 +18,7 @@ pub(crate) struct Throughput;
 
 impl Row for Throughput {
     fn name(&self) -> &'static str {
-        "throughput"
+        RATES
     }
 
     fn run(&self, bench: &Bench<'_>) -> Result<Outcome> {

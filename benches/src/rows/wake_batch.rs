@@ -2,16 +2,12 @@
 
 use anyhow::Result;
 
+use super::plot_names::{BATCH_LAST, BATCH_OWN, BATCH_PING};
 use super::{Bench, Row, millis};
 use crate::command::line;
 use crate::peers::Latch;
 use crate::results::{Outcome, Point, Samples};
 use crate::scene::Scene;
-
-/// The plots of this row.
-pub(crate) const LAST: &str = "wake-batch: released";
-pub(crate) const PING: &str = "wake-batch: ping";
-pub(crate) const OWN: &str = "wake-batch: own";
 
 #[derive(Debug)]
 pub(crate) struct WakeBatch;
@@ -24,8 +20,7 @@ impl Row for WakeBatch {
     fn run(&self, bench: &Bench<'_>) -> Result<Outcome> {
         let (batches, n) = (&bench.sizes.batches, bench.sizes.clients);
         let mut scene = Scene::new(bench.recipe, n)?;
-        let mut samples =
-            vec![[const { Vec::new() }; 3].map(|_: Vec<()>| Samples::default()); batches.len()];
+        let mut samples = vec![<[Samples; 3]>::default(); batches.len()];
         bench.repeat(bench.sizes.pairs, |counts| {
             for (batch, [last, ping, own]) in batches.iter().zip(&mut samples) {
                 scene.run(&[line(&format!("CONFIG SET latch.wake-batch {batch}"))])?;
@@ -41,7 +36,7 @@ impl Row for WakeBatch {
 
         let mut points = Vec::new();
         for (&batch, samples) in batches.iter().zip(samples) {
-            for (plot, y) in [LAST, PING, OWN].into_iter().zip(samples) {
+            for (plot, y) in [BATCH_LAST, BATCH_PING, BATCH_OWN].into_iter().zip(samples) {
                 let (plot, series) = (plot.to_owned(), "redis-latch".to_owned());
                 points.push(Point { plot, series, x: batch as f64, y });
             }

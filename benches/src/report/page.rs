@@ -1,0 +1,233 @@
+//! The page: its text, and what goes where.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use super::tables::{spread, table, target};
+use crate::bystander::PAUSE;
+use crate::peers;
+use crate::pump::{LANES, PIPELINE};
+use crate::results::{Fact, Measure, Results, Run, Target, Unit};
+use crate::rows::plot_names::{BATCH_LAST, BATCH_OWN, BATCH_PING};
+use crate::server::SETTINGS;
+
+const MISSING: &str = "–";
+
+/// The rows whose measures are about instructions.
+const INSTRUCTIONS: &str = "instructions";
+
+pub(super) fn page(results: &Results, plots: &[(String, String)], notes: &str) -> String {
+    let mut page = String::from(
+        "# Benchmarks\n\n\
+         <!-- Written by `make bench`. To change the text, change benches/src/report/page.rs; \
+         what is at the end comes from benchmarks-notes.md. -->\n\n\
+         Every row is measured side by side with what it is compared to, in one run on one \
+         server, in turn: A B A B. A ratio is that of two neighbours; the table has the median of \
+         the ratios and the smallest and largest of them. The replies are compared byte by byte, \
+         and a wrong one fails the run.\n\n## Targets\n\n",
+    );
+    for (server, run) in &results.servers {
+        section(&mut page, &format!("### {server}\n"), &targets(run));
+    }
+    page += "## Plots\n\nMedians; both axes of the curves are logarithmic.\n\n";
+    for (title, file) in plots {
+        let _ = writeln!(page, "![{title}]({file})\n");
+    }
+    page += "## What one could use instead\n\n";
+    for peer in peers::all() {
+        let _ = writeln!(page, "- **{}**: {}.", peer.name(), peer.about());
+    }
+    page += "\nMeasured by the same program, in turn with the latch.\n\n";
+    for (server, run) in &results.servers {
+        section(&mut page, &format!("### All of them on {server}\n"), &comparison(run, false));
+    }
+    page += "## When things do not go as planned\n\n\
+             What a client sees within a second that waits for a count of 2. `redis-latch` sends \
+             its countdown with an `ID`; the others have nothing like it.\n\n";
+    page += &events(results);
+    page += "## How many to release in one step\n\n\
+             `latch.wake-batch`: fewer in one step let other clients in sooner, more of them are \
+             quicker.\n\n";
+    for (server, run) in &results.servers {
+        section(&mut page, &format!("### Steps on {server}\n"), &batches(run));
+    }
+    page += "## Instructions\n\n\
+             Of the server, each, counted by valgrind's callgrind over its whole life and less \
+             those of a server to which nothing was done. They do not depend on the machine's \
+             speed or load.\n\n";
+    for (server, run) in &results.servers {
+        section(&mut page, &format!("### Instructions on {server}\n"), &comparison(run, true));
+    }
+    page += &method(results);
+    if !notes.is_empty() {
+        page += "\n";
+        page += notes;
+    }
+    page
+}
+
+fn section(page: &mut String, heading: &str, body: &str) {
+    if !body.is_empty() {
+        let _ = writeln!(page, "{heading}\n{body}");
+    }
+}
+
+/// The findings, and how they came about.
+fn targets(run: &Run) -> String {
+    let findings: Vec<_> = run.rows.values().flat_map(|row| &row.findings).collect();
+    if findings.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<_> = findings
+        .iter()
+        .map(|finding| {
+            let unit = matches!(finding.target, Target::Bytes(_)).then_some(Unit::Bytes);
+            let met = finding.target.is_met_by(finding.measured.median());
+            let side = |index: usize| {
+                let side = finding.sides.get(index);
+                side.map_or(MISSING.into(), |side| spread(&side.samples, Some(side.unit)))
+            };
+            vec![
+                finding.what.clone(),
+                target(finding.target),
+                spread(&finding.measured, unit),
+                if met { "yes" } else { "**no**" }.into(),
+                side(0),
+                side(1),
+            ]
+        })
+        .collect();
+    let head = ["what", "target", "measured", "met", "the one", "the other"].map(Into::into);
+    table(&head, &rows)
+}
+
+/// The measures of all peers beside each other.
+fn comparison(run: &Run, instructions: bool) -> String {
+    let measures: Vec<&Measure> = run
+        .rows
+        .iter()
+        .filter(|(row, _)| (*row == INSTRUCTIONS) == instructions)
+        .flat_map(|(_, row)| &row.measures)
+        .collect();
+    let whats = distinct(measures.iter().map(|measure| measure.what.as_str()));
+    let whos = distinct(measures.iter().map(|measure| measure.who.as_str()));
+    if whats.is_empty() {
+        return String::new();
+    }
+    let cell = |what: &str, who: &str| {
+        let found = measures.iter().find(|measure| measure.what == what && measure.who == who);
+        found.map_or(MISSING.into(), |found| spread(&found.samples, Some(found.unit)))
+    };
+    let rows: Vec<_> = whats
+        .iter()
+        .map(|what| {
+            let cells = whos.iter().map(|who| cell(what, who));
+            std::iter::once((*what).to_owned()).chain(cells).collect()
+        })
+        .collect();
+    table(&head("", &whos), &rows)
+}
+
+/// What was seen, once for all servers on which it was the same.
+fn events(results: &Results) -> String {
+    let facts_of =
+        |run: &Run| -> Vec<Fact> { run.rows.values().flat_map(|row| row.facts.clone()).collect() };
+    let mut text = String::new();
+    let mut seen: Vec<(Vec<Fact>, Vec<&str>)> = Vec::new();
+    for (server, run) in &results.servers {
+        let facts = facts_of(run);
+        match seen.iter_mut().find(|(known, _)| *known == facts) {
+            Some((_, servers)) => servers.push(server),
+            None => seen.push((facts, vec![server])),
+        }
+    }
+    for (facts, servers) in seen.iter().filter(|(facts, _)| !facts.is_empty()) {
+        let events = distinct(facts.iter().map(|fact| fact.event.as_str()));
+        let whos = distinct(facts.iter().map(|fact| fact.who.as_str()));
+        let cell = |event: &str, who: &str| {
+            let fact = facts.iter().find(|fact| fact.event == event && fact.who == who);
+            fact.map_or(MISSING.into(), |fact| fact.seen.clone())
+        };
+        let rows: Vec<_> = whos
+            .iter()
+            .map(|who| {
+                let cells = events.iter().map(|event| cell(event, who));
+                std::iter::once((*who).to_owned()).chain(cells).collect()
+            })
+            .collect();
+        let _ =
+            writeln!(text, "On {}:\n\n{}", servers.join(", "), table(&head("", &events), &rows));
+    }
+    text
+}
+
+fn batches(run: &Run) -> String {
+    let points: Vec<_> = run.rows.values().flat_map(|row| &row.points).collect();
+    let cell = |plot: &str, x: f64| {
+        let point = points.iter().find(|point| point.plot == plot && point.x == x);
+        point.map_or(MISSING.into(), |point| spread(&point.y, Some(Unit::Millis)))
+    };
+    let rows: Vec<_> = points
+        .iter()
+        .filter(|point| point.plot == BATCH_LAST)
+        .map(|point| {
+            let cells = [BATCH_LAST, BATCH_PING, BATCH_OWN].map(|plot| cell(plot, point.x));
+            [vec![point.x.to_string()], cells.to_vec()].concat()
+        })
+        .collect();
+    let head = [
+        "`latch.wake-batch`",
+        "all released",
+        "worst `PING` of another client",
+        "the countdown's own reply",
+    ];
+    if rows.is_empty() { String::new() } else { table(&head.map(Into::into), &rows) }
+}
+
+fn method(results: &Results) -> String {
+    let mut text = format!(
+        "## How it was measured\n\n\
+         - `make bench` measures on all servers of `make servers`; `make bench SERVER=redis-7.0` on \
+         one, and leaves the numbers of the others. `make bench-quick` only shows that the \
+         benchmark works. The numbers themselves are in [benchmarks.json](benchmarks.json).\n\
+         - Each row starts a server of its own: `{SETTINGS} --unixsocket … --dir … --loadmodule …`, \
+         with this module and [the one that only blocks](../benches/control/lib.rs).\n\
+         - All clients of a crowd are on one thread with one `epoll`, on unix sockets. It runs on \
+         the last core, the server on the others.\n\
+         - A release is timed from right before the countdown is written until the last client's \
+         reply has been read.\n\
+         - The other client has a thread of its own, and sends a `PING` {} µs after each `PONG`; its \
+         worst is the longest of those that overlap the release.\n\
+         - Throughput: {LANES} connections with {PIPELINE} pipelined commands each.\n\
+         - One client woken: blocking sockets, no pipeline, and a sample is the median of many.\n\n",
+        PAUSE.as_micros()
+    );
+    let head = ["server", "module", "CPU", "cores", "system", "compiler"].map(Into::into);
+    let rows: Vec<_> = results
+        .servers
+        .iter()
+        .map(|(server, run)| {
+            let machine = &run.machine;
+            vec![
+                server.clone(),
+                run.module.clone(),
+                machine.cpu.clone(),
+                machine.cores.to_string(),
+                machine.system.clone(),
+                machine.rustc.clone(),
+            ]
+        })
+        .collect();
+    text += &table(&head, &rows);
+    text
+}
+
+/// Each of them once, in the order they come.
+fn distinct<'a>(words: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut seen = BTreeSet::new();
+    words.filter(|word| seen.insert(*word)).collect()
+}
+
+fn head(first: &str, others: &[&str]) -> Vec<String> {
+    std::iter::once(first).chain(others.iter().copied()).map(str::to_owned).collect()
+}

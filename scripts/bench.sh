@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Builds the benchmark in benches/ and runs it with the module that `make build`
+# left: on $SERVER if that is given, else on all that `make servers` brings. With
+# --quick as the first argument it is a smoke run, on the server that setup found,
+# whose report goes to the build folder. Other arguments go to the program;
+# --help lists them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/common.sh
+. scripts/common.sh
+
+find_module || die "no module at $module: run make build"
+target=${module%/release/*}/benches
+cargo build --locked --release --workspace --manifest-path benches/Cargo.toml --target-dir "$target"
+
+# More than the soft limit of most machines: each client is a connection.
+ulimit -S -n "$(ulimit -H -n)" || true
+
+out=docs
+servers=()
+if [ "${1:-}" = --quick ]; then
+    out=$target/quick
+    rm -rf "$out"
+    find_server || die "${server_problem:-no server on the PATH: run make bench-quick, which installs one}"
+    servers=(--server "$server")
+elif [ -n "${SERVER:-}" ]; then
+    find_server || die "$server_problem"
+    servers=(--server "$server")
+else
+    scripts/servers.sh
+    for name in $server_names; do servers+=(--server "$(server_file "$name")"); done
+fi
+
+exec "$target/release/latch-bench" "${servers[@]}" --module "$module" \
+    --control "$target/release/libplain.${module##*.}" --out "$out" "$@"
