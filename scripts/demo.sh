@@ -80,7 +80,7 @@ until_parked() {
     local parked='' tries=0
     while [ "$parked" != "$1" ]; do
         tries=$((tries + 1))
-        [ "$tries" -lt 400 ] || fail "$parked clients are parked, it should be $1"
+        [ "$tries" -lt 2000 ] || fail "$parked clients are parked, it should be $1"
         sleep 0.02
         parked=$(redis INFO clients | sed -n 's/^blocked_clients:\([0-9]*\).*/\1/p')
     done
@@ -90,7 +90,7 @@ until_parked() {
 # own; with a command, it runs that one after its wait
 park() {
     local i=0
-    printf 'LATCH.AWAIT %s 20\nTIME\n%s\n' "$2" "${3:-}" >await
+    printf 'LATCH.AWAIT %s 60\nTIME\n%s\n' "$2" "${3:-}" >await
     rm -f client.*
     while [ "$i" -lt "$1" ]; do
         i=$((i + 1))
@@ -119,7 +119,7 @@ server_pid=$!
 # A server that hangs would keep its clients, and so the show, for ever.
 (
     i=0
-    while [ "$i" -lt 60 ]; do sleep 1; i=$((i + 1)); done
+    while [ "$i" -lt 120 ]; do sleep 1; i=$((i + 1)); done
     kill -KILL "$server_pid"
 ) >/dev/null 2>&1 &
 watchdog_pid=$!
@@ -136,7 +136,7 @@ printf 'redis-latch on server %s, private to this show. Times are the server'\''
 
 title '1. A job of three parts, and five clients that wait for it'
 show OK 'LATCH.SET job 3'
-command_line 'LATCH.AWAIT job 20' 'five times'
+command_line 'LATCH.AWAIT job 60' 'five times'
 park 5 job
 say 'five clients are parked'
 for left in 2 1; do
@@ -155,8 +155,8 @@ for i in 1 2 3 4 5; do
 done
 
 title '2. A client that comes late does not wait'
-command_line 'LATCH.AWAIT job 20'
-timed OK 'LATCH.AWAIT job 20'
+command_line 'LATCH.AWAIT job 60'
+timed OK 'LATCH.AWAIT job 60'
 say "OK, after $(ms "$took")"
 
 title '3. A client that waits no longer than it wants to'
@@ -166,7 +166,7 @@ timed '(nil)' 'LATCH.AWAIT slow 0.25'
 say "(nil), after $(ms "$took")"
 
 title '4. A latch that is deleted: an error, never a false OK'
-command_line 'LATCH.AWAIT slow 20'
+command_line 'LATCH.AWAIT slow 60'
 park 1 slow
 show '(integer) 1' 'DEL slow'
 released 1 '(error) LATCHGONE*'
@@ -174,11 +174,11 @@ say "the client: $(head -n 1 client.1)"
 
 title "5. A crowd: $crowd clients, one countdown"
 show OK 'LATCH.SET crowd 1'
-command_line 'LATCH.AWAIT crowd 20' "$crowd times"
+command_line 'LATCH.AWAIT crowd 60' "$crowd times"
 # Those released then wait at a second latch: the end of that many processes would
 # keep the server from the processor and spoil the figure.
 redis LATCH.SET door 1 >/dev/null
-park "$crowd" crowd 'LATCH.AWAIT door 20'
+park "$crowd" crowd 'LATCH.AWAIT door 60'
 say "$crowd clients are parked"
 command_line 'LATCH.COUNTDOWN crowd'
 timed '(integer) 0' 'LATCH.COUNTDOWN crowd'

@@ -423,3 +423,30 @@ fn clients_that_close_or_are_killed_leave_no_memory_behind() {
         }
     });
 }
+
+#[test]
+fn a_client_on_a_key_of_an_odd_name_gets_one_reply_too() {
+    // The server itself looks at who is blocked on such a key when it is made.
+    let server = Server::new();
+    for name in ["k", "a}b", "{}x", ""] {
+        let mut client = server.client();
+        client.call(["LATCH.SET", name, "1"]);
+        let mut waiter = server.client();
+        waiter.send(["LATCH.AWAIT", name, "0"]);
+        server.wait_parked(&waiter);
+        let id = waiter.id().to_string();
+        client.send_raw(
+            &[
+                encode(["DEL", name]),
+                encode(["LATCH.SET", name, "1"]),
+                encode(["CLIENT", "UNBLOCK", &id, "ERROR"]),
+            ]
+            .concat(),
+        );
+        for _ in 0..3 {
+            client.receive();
+        }
+        assert!(matches!(waiter.receive(), Reply::Error(_)), "{name:?}");
+        assert_eq!(waiter.run("PING"), Reply::Simple("PONG".into()), "{name:?}: twice?");
+    }
+}

@@ -6,7 +6,7 @@
 //!   was called for it, or we released it. Some servers call it from within
 //!   [`Handle::release`], others later.
 //! - `on_ready` runs only where a client is blocked on a key that somebody
-//!   creates (see `shadow.rs`).
+//!   creates (see `shadow.rs`), and does nothing.
 //! - `on_end` runs exactly once for every blocked client, whatever ended the
 //!   wait, and last: the handle is dangling after it.
 
@@ -64,7 +64,7 @@ pub(crate) fn block<W: Wait>(
     let handle = unsafe {
         api!(RedisModule_BlockClientOnKeys)(
             ctx.as_ptr(),
-            Some(on_ready::<W>),
+            Some(on_ready),
             Some(on_timeout::<W>),
             Some(on_end::<W>),
             timeout,
@@ -91,25 +91,14 @@ unsafe fn wait_of<'a, W: Wait>(ctx: Context<'a>) -> Option<&'a W> {
     unsafe { wait.cast::<W>().as_ref() }
 }
 
-unsafe extern "C" fn on_ready<W: Wait>(
-    ctx: *mut raw::RedisModuleCtx,
+/// Leaves the client blocked: whose wait is decided is released by handle, and
+/// an answer from here could come on top of that of an unblocking.
+unsafe extern "C" fn on_ready(
+    _ctx: *mut raw::RedisModuleCtx,
     _argv: *mut *mut raw::RedisModuleString,
     _argc: c_int,
 ) -> c_int {
-    guarded(ERR, || {
-        // SAFETY: the server passes a context that is valid during this call.
-        let Some(ctx) = (unsafe { Context::from_raw(ctx) }) else {
-            return ERR;
-        };
-        // SAFETY: this is a callback of a client that `block::<W>` blocked.
-        match unsafe { wait_of::<W>(ctx) }.and_then(Wait::verdict) {
-            Some(reply) => {
-                ctx.reply(reply);
-                OK
-            }
-            None => ERR, // stays blocked
-        }
-    })
+    ERR
 }
 
 unsafe extern "C" fn on_timeout<W: Wait>(
