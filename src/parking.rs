@@ -234,10 +234,15 @@ impl Parking {
 
     /// Starts a timer for the nearest deadline.
     fn pace(&mut self, ctx: Context<'_>) {
+        /// A timer for later is started when that is near: the server reckons
+        /// in us, and would take one too far away for one that has passed.
+        const FARTHEST_MILLIS: i64 = 60 * 60 * 1000;
+
         let now = now();
         if let Some(at) = self.deadlines.next(now) {
             // The server ends a wait when the deadline is past, not reached.
-            self.pacing = Some((at, Timer::start(ctx, at - now + 1)));
+            let millis = (at - now).min(FARTHEST_MILLIS) + 1;
+            self.pacing = Some((at, Timer::start(ctx, millis)));
         }
     }
 }
