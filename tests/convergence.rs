@@ -86,14 +86,16 @@ fn a_replica_ends_up_with_what_its_master_has_whatever_is_done() {
     replica.wait_in_sync(&master);
     let mut client = master.client();
     let mut opened = 0;
-    for much in [false, true, false, true] {
-        for command in commands(&mut random, 1_000) {
+    for round in 0..40 {
+        for command in commands(&mut random, 100) {
             let reply = client.run(&command);
             opened += usize::from(reply == int(0) && command.starts_with("LATCH.COUNTDOWN"));
         }
         expect_equal(&master, &replica);
-        do_unseen(&master, &commands(&mut random, 60), much);
-        expect_equal(&master, &replica);
+        if round % 10 == 5 {
+            do_unseen(&master, &commands(&mut random, 60), round % 20 == 5);
+            expect_equal(&master, &replica);
+        }
     }
     assert!(opened > 100, "only {opened} latches were opened");
 }

@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::*;
 
@@ -328,100 +328,27 @@ fn a_shutdown_closes_the_connections_of_all_who_wait() {
     works_as_ever(&server);
 }
 
-/// Has clients park and leave, round after round, and compares what is left.
-/// `act` does a round, with a latch `k` in place.
-#[track_caller]
-fn leaves_no_memory_behind(act: impl Fn(&Server)) {
-    const ROUNDS: usize = 20;
-    /// In these the server allocates what it keeps.
-    const WARM_UP: usize = 5;
-    /// Less than 20 bytes for each of the other waits.
-    const SLACK: usize = 60_000;
-
-    let server = Server::builder().config("slowlog-log-slower-than", "-1").start();
-    let mut early = 0;
-    for round in 1..=ROUNDS {
-        server.run("LATCH.SET k 1");
-        act(&server);
-        server.wait_blocked(0);
-        if round == WARM_UP {
-            early = settled_memory(&server);
-        }
-    }
-    let late = settled_memory(&server);
-    assert!(late < early + SLACK, "{early} bytes after {WARM_UP} rounds, {late} after {ROUNDS}");
-}
-
-/// The memory that the server uses when it has given back what it can: it
-/// frees what it keeps for parked clients little by little.
-#[track_caller]
-fn settled_memory(server: &Server) -> usize {
-    const LONG: Duration = Duration::from_millis(500);
-
-    let mut observer = server.client();
-    let mut least = (usize::MAX, Instant::now());
-    eventually("the memory to settle", PATIENCE, || {
-        let info = observer.run("INFO memory").text();
-        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")?.parse().ok())?;
-        if used < least.0 {
-            least = (used, Instant::now());
-        }
-        (least.1.elapsed() > LONG).then_some(least.0)
-    })
-}
-
-/// How many clients wait in each round.
-const CROWD: usize = 200;
-
 #[test]
-fn clients_that_are_released_leave_no_memory_behind() {
-    leaves_no_memory_behind(|server| {
-        let mut crowd = server.crowd(CROWD, "LATCH.AWAIT k 0");
-        server.run("LATCH.COUNTDOWN k");
-        crowd.iter_mut().for_each(|client| assert_eq!(client.receive(), ok()));
+fn a_client_that_the_server_evicts_for_its_memory_is_forgotten() {
+    let server = Server::new();
+    let mut admin = server.client();
+    admin.run("CLIENT NO-EVICT ON");
+    admin.run("LATCH.SET k 1");
+    let mut waiter = server.parked("LATCH.AWAIT k 0");
+    let mut stays = server.client();
+    stays.run("CLIENT NO-EVICT ON");
+    stays.send_line("LATCH.AWAIT k 0");
+    server.wait_parked(&stays);
+    // What it sends while it is parked, the server keeps for it.
+    admin.run("CONFIG SET maxmemory-clients 250kb");
+    waiter.send_raw(b"*2\r\n$4\r\nECHO\r\n$1000000\r\n");
+    waiter.send_raw(&[b'x'; 300_000]);
+    waiter.expect_closed();
+    eventually("the evicted client to be forgotten", PATIENCE, || {
+        admin.run("INFO latch").text().contains("latch_waiters:1\r").then_some(())
     });
-}
-
-#[test]
-fn clients_whose_latch_is_removed_leave_no_memory_behind() {
-    leaves_no_memory_behind(|server| {
-        let mut crowd = server.crowd(CROWD, "LATCH.AWAIT k 0");
-        server.run("DEL k");
-        crowd.iter_mut().for_each(|client| assert_eq!(client.receive(), gone()));
-    });
-}
-
-#[test]
-fn clients_that_time_out_leave_no_memory_behind() {
-    leaves_no_memory_behind(|server| {
-        let mut crowd: Vec<_> = (0..CROWD).map(|_| server.client()).collect();
-        crowd.iter_mut().for_each(|client| client.send_line("LATCH.AWAIT k 0.02"));
-        crowd.iter_mut().for_each(|client| assert_eq!(client.receive(), Reply::NullBulk));
-    });
-}
-
-#[test]
-fn clients_that_are_unblocked_leave_no_memory_behind() {
-    leaves_no_memory_behind(|server| {
-        let mut crowd = server.crowd(CROWD, "LATCH.AWAIT k 0");
-        let mut admin = server.client();
-        for (client, how) in crowd.iter_mut().zip(["TIMEOUT", "ERROR"].into_iter().cycle()) {
-            assert_eq!(admin.run(&format!("CLIENT UNBLOCK {} {how}", client.id())), int(1));
-            client.receive();
-        }
-    });
-}
-
-#[test]
-fn clients_that_close_or_are_killed_leave_no_memory_behind() {
-    leaves_no_memory_behind(|server| {
-        let mut crowd = server.crowd(CROWD, "LATCH.AWAIT k 0");
-        let mut admin = server.client();
-        for mut client in crowd.split_off(CROWD / 2) {
-            assert_eq!(admin.run(&format!("CLIENT KILL ID {}", client.id())), int(1));
-            client.expect_closed();
-        }
-    });
+    assert_eq!(admin.run("LATCH.COUNTDOWN k"), int(0));
+    assert_eq!(stays.receive(), ok());
 }
 
 #[test]
