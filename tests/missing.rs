@@ -116,6 +116,18 @@ fn a_client_waits_for_the_latch_to_come_and_then_to_open() {
 }
 
 #[test]
+fn a_latch_that_is_made_open_is_told_of_if_it_releases() {
+    let server = Server::new();
+    let mut events = Events::open(&server);
+    server.run("LATCH.SET k 0");
+    assert_eq!(events.so_far(), [""; 0], "nobody waited");
+    let mut waiter = server.parked(WAIT);
+    server.run("LATCH.SET k 0");
+    waiter.receives_only(&ok());
+    assert_eq!(events.so_far(), ["latch.set k", "latch.open k"]);
+}
+
+#[test]
 fn a_latch_that_is_made_open_releases() {
     let server = Server::new();
     for line in ["LATCH.SET k 0", "LATCH.SET k 0 NX", "LATCH.SET k 0 LINGER 100"] {

@@ -4,7 +4,7 @@
 use crate::args::{Args, ExpireUnit, format_seconds, parse_integer, parse_linger};
 use crate::error::Error;
 use crate::ffi::command::{Arg, Command, KeyUse, Spec};
-use crate::ffi::context::{Context, Reply, now};
+use crate::ffi::context::{Context, EventClass, Reply, now};
 use crate::ffi::key::Key;
 use crate::ffi::string::Str;
 use crate::latch::{Latch, MAX_COUNT};
@@ -61,7 +61,12 @@ impl Command for Set {
             store(ctx, name, key, count, &options)?;
         } else if parking::with_lot(|lot| lot.open(ctx.db(), name.bytes(), None)) {
             // Nothing is stored, but a latch that was waited for came open.
+            drop(key);
             propagate(ctx, name, count, &options);
+            stats::SET.count();
+            stats::OPEN.count();
+            ctx.notify(EventClass::Module, c"latch.set", name);
+            ctx.notify(EventClass::Module, c"latch.open", name);
             parking::release(ctx);
         }
         Ok(Reply::Ok)
