@@ -234,9 +234,10 @@ impl Parking {
 
     /// Starts a timer for the nearest deadline.
     fn pace(&mut self, ctx: Context<'_>) {
-        /// A timer for later is started when that is near: the server reckons
-        /// in us, and would take one too far away for one that has passed.
-        const FARTHEST_MILLIS: i64 = 60 * 60 * 1000;
+        /// A timer for later is started when that is near. Servers reckon in
+        /// us, Redis 7.0 with 32 bits: one that is more than 35 minutes away
+        /// would fire at once, again and again.
+        const FARTHEST_MILLIS: i64 = 60 * 1000;
 
         let now = now();
         if let Some(at) = self.deadlines.next(now) {
