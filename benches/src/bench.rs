@@ -63,8 +63,14 @@ fn measure(options: &Options, results: &mut Results, file: &Path) -> Result<()> 
         let [module, control] = modules;
         let module = module.context("the module is missing")?;
         let control = control.context("the control module is missing")?;
-        let recipe =
-            Recipe { program: program.clone(), modules: vec![module, control], under: Vec::new() };
+        // The server runs in a directory of its own, so a path must not be
+        // relative; a bare name is looked up on the PATH.
+        let program = match program.components().count() {
+            1 => program.clone(),
+            // Not with its links resolved: its name decides what it does.
+            _ => std::path::absolute(program)?,
+        };
+        let recipe = Recipe { program, modules: vec![module, control], under: Vec::new() };
         let mut con = Server::start(&recipe).and_then(|server| {
             let con = server.connect()?;
             Ok((con, server))

@@ -15,7 +15,7 @@ use crate::server::PATIENCE;
 /// Commands that are sent together.
 pub(crate) const PIPELINE: usize = 32;
 /// Connections that each send so many.
-pub(crate) const LANES: usize = 4;
+pub(crate) const LANES: usize = 16;
 
 #[derive(Debug)]
 pub(crate) struct Pump {

@@ -30,6 +30,8 @@ pub(crate) struct Release {
     pub(crate) own: Duration,
     /// The worst PING of another client in that time.
     pub(crate) ping: Duration,
+    /// What the server has computed for it, where that is known.
+    pub(crate) cpu: Option<Duration>,
 }
 
 impl Scene {
@@ -103,9 +105,11 @@ impl Scene {
     pub(crate) fn release(&mut self, peer: &dyn Peer, n: usize) -> Result<Release> {
         self.park(peer, n)?;
         let bystander = Bystander::start(&self.server.socket())?;
+        let idle = self.server.cpu_time();
         let Replies { begin, last, own } = self.open(peer, n)?;
+        let cpu = self.server.cpu_time().zip(idle).map(|(after, before)| after - before);
         let ping = bystander.worst(begin, last)?;
         self.clean(peer, n)?;
-        Ok(Release { last, own, ping })
+        Ok(Release { last, own, ping, cpu })
     }
 }

@@ -63,6 +63,14 @@ impl Server {
         Ok(connection)
     }
 
+    /// The time that its main thread has run, where the system tells: unlike
+    /// time on the clock, it hardly depends on what else the machine does.
+    pub(crate) fn cpu_time(&self) -> Option<Duration> {
+        let id = self.process.as_ref()?.child.id();
+        let stat = fs::read_to_string(format!("/proc/{id}/task/{id}/schedstat")).ok()?;
+        stat.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+    }
+
     pub(crate) fn log(&self) -> Result<String> {
         Ok(String::from_utf8_lossy(&fs::read(self.dir().join("log"))?).into_owned())
     }

@@ -7,14 +7,17 @@ use super::tables::{spread, table, target};
 use crate::bystander::PAUSE;
 use crate::peers;
 use crate::pump::{LANES, PIPELINE};
-use crate::results::{Fact, Measure, Results, Run, Target, Unit};
+use crate::results::{Fact, Measure, Outcome, Results, Run, Target, Unit};
+use crate::rows;
 use crate::rows::plot_names::{BATCH_LAST, BATCH_OWN, BATCH_PING};
 use crate::server::SETTINGS;
 
 const MISSING: &str = "–";
 
-/// The rows whose measures are about instructions.
-const INSTRUCTIONS: &str = "instructions";
+/// The rows whose measures are of all peers, of keys, and of instructions.
+const OF_PEERS: [&str; 4] = ["release", "wake-one", "throughput", "parked-memory"];
+const OF_KEYS: [&str; 2] = ["key-memory", "million"];
+const OF_INSTRUCTIONS: [&str; 1] = ["instructions"];
 
 pub(super) fn page(results: &Results, plots: &[(String, String)], notes: &str) -> String {
     let mut page = String::from(
@@ -22,8 +25,8 @@ pub(super) fn page(results: &Results, plots: &[(String, String)], notes: &str) -
          <!-- Written by `make bench`. To change the text, change benches/src/report/page.rs; \
          what is at the end comes from benchmarks-notes.md. -->\n\n\
          Every row is measured side by side with what it is compared to, in one run on one \
-         server, in turn: A B A B. A ratio is that of two neighbours; the table has the median of \
-         the ratios and the smallest and largest of them. The replies are compared byte by byte, \
+         server, in turn: A B A B. What is measured is the ratio A / B of two neighbours (for bytes, \
+         A − B): the median, and from the smallest to the largest. The replies are compared byte by byte, \
          and a wrong one fails the run.\n\n## Targets\n\n",
     );
     for (server, run) in &results.servers {
@@ -37,9 +40,14 @@ pub(super) fn page(results: &Results, plots: &[(String, String)], notes: &str) -
     for peer in peers::all() {
         let _ = writeln!(page, "- **{}**: {}.", peer.name(), peer.about());
     }
-    page += "\nMeasured by the same program, in turn with the latch.\n\n";
+    page += "\nMeasured by the same program, in turn with the latch. 8,000 polling clients keep not only \
+             the server but also the one thread busy that runs them.\n\n";
     for (server, run) in &results.servers {
-        section(&mut page, &format!("### All of them on {server}\n"), &comparison(run, false));
+        section(&mut page, &format!("### All of them on {server}\n"), &by_peer(run));
+    }
+    page += "## Memory of keys\n\n";
+    for (server, run) in &results.servers {
+        section(&mut page, &format!("### Keys on {server}\n"), &by_measure(run, &OF_KEYS));
     }
     page += "## When things do not go as planned\n\n\
              What a client sees within a second that waits for a count of 2. `redis-latch` sends \
@@ -56,7 +64,11 @@ pub(super) fn page(results: &Results, plots: &[(String, String)], notes: &str) -
              those of a server to which nothing was done. They do not depend on the machine's \
              speed or load.\n\n";
     for (server, run) in &results.servers {
-        section(&mut page, &format!("### Instructions on {server}\n"), &comparison(run, true));
+        section(
+            &mut page,
+            &format!("### Instructions on {server}\n"),
+            &by_measure(run, &OF_INSTRUCTIONS),
+        );
     }
     page += &method(results);
     if !notes.is_empty() {
@@ -74,7 +86,7 @@ fn section(page: &mut String, heading: &str, body: &str) {
 
 /// The findings, and how they came about.
 fn targets(run: &Run) -> String {
-    let findings: Vec<_> = run.rows.values().flat_map(|row| &row.findings).collect();
+    let findings: Vec<_> = outcomes(run).flat_map(|(_, row)| &row.findings).collect();
     if findings.is_empty() {
         return String::new();
     }
@@ -97,41 +109,66 @@ fn targets(run: &Run) -> String {
             ]
         })
         .collect();
-    let head = ["what", "target", "measured", "met", "the one", "the other"].map(Into::into);
+    let head = ["what", "target", "measured", "met", "A", "B"].map(Into::into);
     table(&head, &rows)
 }
 
-/// The measures of all peers beside each other.
-fn comparison(run: &Run, instructions: bool) -> String {
-    let measures: Vec<&Measure> = run
-        .rows
-        .iter()
-        .filter(|(row, _)| (*row == INSTRUCTIONS) == instructions)
-        .flat_map(|(_, row)| &row.measures)
+/// What the rows have measured, in the order they are measured in.
+fn outcomes(run: &Run) -> impl Iterator<Item = (&'static str, &Outcome)> {
+    let names = rows::all().into_iter().map(|row| row.name());
+    names.filter_map(|name| Some((name, run.rows.get(name)?)))
+}
+
+/// A line for each of the peers.
+fn by_peer(run: &Run) -> String {
+    let (whats, whos, cell) = measures(run, &OF_PEERS);
+    let line = |who: &&str| {
+        let cells = whats.iter().map(|what| cell(what, who));
+        std::iter::once((*who).to_owned()).chain(cells).collect()
+    };
+    lines(&whats, whos.iter().map(line).collect())
+}
+
+/// A line for each thing that was measured.
+fn by_measure(run: &Run, of: &[&str]) -> String {
+    let (whats, whos, cell) = measures(run, of);
+    let line = |what: &&str| {
+        let cells = whos.iter().map(|who| cell(what, who));
+        std::iter::once((*what).to_owned()).chain(cells).collect()
+    };
+    lines(&whos, whats.iter().map(line).collect())
+}
+
+/// What some rows have measured, of whom, and what of whom is how much.
+fn measures<'r>(
+    run: &'r Run,
+    of: &[&str],
+) -> (Vec<&'r str>, Vec<&'r str>, impl Fn(&str, &str) -> String + use<'r>) {
+    let measures: Vec<&Measure> = outcomes(run)
+        .filter(|(row, _)| of.contains(row))
+        .flat_map(|(_, outcome)| &outcome.measures)
         .collect();
     let whats = distinct(measures.iter().map(|measure| measure.what.as_str()));
     let whos = distinct(measures.iter().map(|measure| measure.who.as_str()));
-    if whats.is_empty() {
-        return String::new();
-    }
-    let cell = |what: &str, who: &str| {
+    let cell = move |what: &str, who: &str| {
         let found = measures.iter().find(|measure| measure.what == what && measure.who == who);
-        found.map_or(MISSING.into(), |found| spread(&found.samples, Some(found.unit)))
+        found
+            .filter(|found| !found.samples.is_empty())
+            .map_or(MISSING.into(), |found| spread(&found.samples, Some(found.unit)))
     };
-    let rows: Vec<_> = whats
-        .iter()
-        .map(|what| {
-            let cells = whos.iter().map(|who| cell(what, who));
-            std::iter::once((*what).to_owned()).chain(cells).collect()
-        })
-        .collect();
-    table(&head("", &whos), &rows)
+    (whats, whos, cell)
+}
+
+/// A table with these heads above all columns but the first; nothing if there
+/// are none.
+fn lines(heads: &[&str], rows: Vec<Vec<String>>) -> String {
+    if rows.is_empty() { String::new() } else { table(&head("", heads), &rows) }
 }
 
 /// What was seen, once for all servers on which it was the same.
 fn events(results: &Results) -> String {
     let facts_of =
-        |run: &Run| -> Vec<Fact> { run.rows.values().flat_map(|row| row.facts.clone()).collect() };
+        |run: &Run| -> Vec<Fact> { outcomes(run).flat_map(|(_, row)| row.facts.clone()).collect() };
     let mut text = String::new();
     let mut seen: Vec<(Vec<Fact>, Vec<&str>)> = Vec::new();
     for (server, run) in &results.servers {
@@ -196,6 +233,8 @@ fn method(results: &Results) -> String {
          the last core, the server on the others.\n\
          - A release is timed from right before the countdown is written until the last client's \
          reply has been read.\n\
+         - The CPU time is that of the server's main thread. It hardly depends on what else the \
+         machine does, as time on the clock and ratios of it do.\n\
          - The other client has a thread of its own, and sends a `PING` {} µs after each `PONG`; its \
          worst is the longest of those that overlap the release.\n\
          - Throughput: {LANES} connections with {PIPELINE} pipelined commands each.\n\

@@ -6,10 +6,13 @@ use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use crate::results::{Point, Results, Run};
+use crate::results::{Point, Results, Run, Unit};
 use crate::rows::plot_names::{BATCH_LAST, BATCH_PING, LAST, PING, RATES};
+use crate::rows::thousands;
 
-const PANEL: (u32, u32) = (560, 400);
+const PANEL: (u32, u32) = (640, 400);
+/// What of its width is for the legend.
+const LEGEND: u32 = 130;
 
 const COLOURS: [RGBColor; 8] = [
     RGBColor(204, 0, 0),
@@ -116,7 +119,8 @@ fn points<'r>(run: &'r Run, plot: &Plot) -> Vec<&'r Point> {
 /// Who, and how many a second.
 fn rates(run: &Run) -> Vec<(&str, f64)> {
     let measures = run.rows.get(RATES).into_iter().flat_map(|row| &row.measures);
-    measures.map(|measure| (measure.who.as_str(), measure.samples.median())).collect()
+    let rates = measures.filter(|measure| measure.unit == Unit::PerSecond);
+    rates.map(|measure| (measure.who.as_str(), measure.samples.median())).collect()
 }
 
 fn curve(panel: &Panel<'_>, server: &str, plot: &Plot, points: &[&Point]) -> Result<()> {
@@ -125,19 +129,23 @@ fn curve(panel: &Panel<'_>, server: &str, plot: &Plot, points: &[&Point]) -> Res
         let (low, high) = (values().fold(f64::MAX, f64::min), values().fold(0.0, f64::max));
         (low / 1.3..high * 1.3).log_scale()
     };
+    let mut measured: Vec<_> = points.iter().map(|point| point.x).collect();
+    measured.dedup();
+    let x = range(&|point| point.x).with_key_points(measured);
     let mut chart = ChartBuilder::on(panel)
         .caption(format!("{}, {server}", plot.title), ("sans-serif", 17))
         .margin(12)
+        .margin_right(LEGEND)
         .x_label_area_size(38)
         .y_label_area_size(56)
-        .build_cartesian_2d(range(&|point| point.x), range(&|point| point.y.median()))
+        .build_cartesian_2d(x, range(&|point| point.y.median()))
         .map_err(failed)?;
     chart
         .configure_mesh()
         .light_line_style(WHITE)
         .x_desc(plot.x)
         .y_desc(plot.y)
-        .x_label_formatter(&|x| format!("{x:.0}"))
+        .x_label_formatter(&|x| thousands(*x as usize))
         .y_label_formatter(&|y| if *y < 1.0 { format!("{y:.1}") } else { format!("{y:.0}") })
         .draw()
         .map_err(failed)?;
@@ -149,33 +157,29 @@ fn curve(panel: &Panel<'_>, server: &str, plot: &Plot, points: &[&Point]) -> Res
             series.push(name);
         }
     }
-    for (colour, name) in COLOURS.into_iter().zip(series) {
+    for (row, (colour, name)) in (0..).zip(COLOURS.into_iter().zip(series)) {
         let line: Vec<_> = points
             .iter()
             .filter(|point| (point.plot.as_str(), point.series.as_str()) == name)
             .map(|point| (point.x, point.y.median()))
             .collect();
+        let dots = line.iter().map(|&at| Circle::new(at, 3, colour.filled()));
+        chart.draw_series(dots).map_err(failed)?;
+        let line = LineSeries::new(line.iter().copied(), colour.stroke_width(2));
+        chart.draw_series(line).map_err(failed)?;
+
         // With one series of each plot it is the plot that tells them apart.
         let label = match plot.names {
             [_] => name.1,
             _ if name.0 == BATCH_LAST => "all released",
-            _ => "worst PING of another client",
+            _ => "worst PING",
         };
-        let dots = line.iter().map(|&at| Circle::new(at, 3, colour.filled()));
-        chart.draw_series(dots).map_err(failed)?;
-        chart
-            .draw_series(LineSeries::new(line.iter().copied(), colour.stroke_width(2)))
-            .map_err(failed)?
-            .label(label)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+        let (x, y) = (PANEL.0 as i32 - LEGEND as i32 + 10, 60 + 20 * row);
+        let sample = PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2));
+        panel.draw(&sample).map_err(failed)?;
+        let text = Text::new(label.to_owned(), (x + 24, y - 6), ("sans-serif", 13));
+        panel.draw(&text).map_err(failed)?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .background_style(WHITE.mix(0.8))
-        .border_style(BLACK.mix(0.3))
-        .draw()
-        .map_err(failed)?;
     Ok(())
 }
 

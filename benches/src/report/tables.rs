@@ -12,7 +12,11 @@ pub(super) fn table(head: &[String], rows: &[Vec<String>]) -> String {
 
 /// The median, and from where to where if there is more than one.
 pub(super) fn spread(samples: &Samples, unit: Option<Unit>) -> String {
-    let show = |value| number(value, unit);
+    let (scale, unit) = match unit {
+        Some(Unit::Micros) if samples.median() >= 10_000.0 => (1e-3, Some(Unit::Millis)),
+        unit => (1.0, unit),
+    };
+    let show = |value: f64| number(value * scale, unit);
     let (median, min, max) = (show(samples.median()), show(samples.min()), show(samples.max()));
     let unit = unit.map_or("", suffix);
     if min == max { format!("{median}{unit}") } else { format!("{median}{unit} ({min} – {max})") }

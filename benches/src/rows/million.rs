@@ -18,6 +18,7 @@ pub(crate) struct Million;
 /// What is measured of one kind of key.
 struct Life {
     create: Measure,
+    cpu: Measure,
     memory: Measure,
     save: Measure,
     load: Measure,
@@ -53,7 +54,7 @@ impl Row for Million {
             finding("… RDB save".into(), |life| &life.save),
             finding("… RDB load".into(), |life| &life.load),
         ];
-        let measures = lives.into_iter().map(|life| life.memory).collect();
+        let measures = lives.into_iter().flat_map(|life| [life.memory, life.cpu]).collect();
         Ok(Outcome { findings, measures, ..Outcome::default() })
     }
 }
@@ -64,6 +65,7 @@ impl Life {
         let measure = |what: &str, unit| Measure::new(what, who, unit);
         Self {
             create: measure(&format!("{keys} keys created"), Unit::Seconds),
+            cpu: measure(&format!("CPU time of the server to create {keys} keys"), Unit::Seconds),
             memory: measure(
                 &format!("`used_memory` of each of {keys} keys with a TTL"),
                 Unit::Bytes,
@@ -77,8 +79,12 @@ impl Life {
         let mut server = Server::start(recipe)?;
         let mut con = server.connect()?;
         let before = used_memory(&mut con)?;
+        let idle = server.cpu_time();
         let create = Pump::connect(&server.socket())?.run(commands.chunks(), b'+')?;
         self.create.samples.push(create.as_secs_f64());
+        if let Some((busy, idle)) = server.cpu_time().zip(idle) {
+            self.cpu.samples.push((busy - idle).as_secs_f64());
+        }
         self.memory.samples.push((used_memory(&mut con)? - before) / count as f64);
 
         let begin = Instant::now();

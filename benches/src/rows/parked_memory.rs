@@ -18,7 +18,7 @@ impl Row for ParkedMemory {
 
     fn run(&self, bench: &Bench<'_>) -> Result<Outcome> {
         let (peers, n) = (peers::all(), bench.sizes.memory_clients);
-        let what = "`used_memory` of a client that waits, beside its connection";
+        let what = "`used_memory` of one that waits, beside its connection";
         let mut memory: Vec<_> =
             peers.iter().map(|peer| Measure::new(what, peer.name(), Unit::Bytes)).collect();
         for turn in 0..bench.sizes.long_pairs {

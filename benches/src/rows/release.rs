@@ -3,9 +3,9 @@
 use anyhow::Result;
 
 use super::{Bench, Row, millis, of, thousands};
-use crate::peers::{self, Latch, Peer, Publish};
+use crate::peers::{self, Latch, Peer, Publish, Wait};
 use crate::results::{Finding, Measure, Outcome, Target, Unit};
-use crate::scene::Scene;
+use crate::scene::{KEY, Scene};
 
 #[derive(Debug)]
 pub(crate) struct Release;
@@ -23,8 +23,9 @@ impl Row for Release {
             peers.iter().map(|peer| Measure::new(what, peer.name(), Unit::Millis)).collect()
         };
         let mut last = measures(&format!("{clients} clients released"));
-        let mut ping = measures("… the worst `PING` of another client meanwhile");
-        let mut own = measures("… the reply to the countdown itself");
+        let mut ping = measures("worst `PING` of another client meanwhile");
+        let mut own = measures("the reply to the one that released them");
+        let mut cpu = measures("… in CPU time of the server");
         bench.repeat(bench.sizes.pairs, |counts| {
             for (i, peer) in peers.iter().enumerate() {
                 let release = scene.release(&**peer, n)?;
@@ -32,6 +33,11 @@ impl Row for Release {
                     last[i].samples.push(millis(release.last));
                     ping[i].samples.push(millis(release.ping));
                     own[i].samples.push(millis(release.own));
+                    // Polling costs most before it opens.
+                    let polls = matches!(peer.wait(KEY), Wait::Polling(_));
+                    if let Some(time) = release.cpu.filter(|_| !polls) {
+                        cpu[i].samples.push(millis(time));
+                    }
                 }
             }
             Ok(())
@@ -62,6 +68,6 @@ impl Row for Release {
                 of(&last, latch),
             ),
         ];
-        Ok(Outcome { findings, measures: [last, ping, own].concat(), ..Outcome::default() })
+        Ok(Outcome { findings, measures: [last, cpu, ping, own].concat(), ..Outcome::default() })
     }
 }

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 
 use super::plot_names::RATES;
-use super::{Bench, Row, of};
+use super::{Bench, Row, micros, of};
 use crate::command::line;
 use crate::peers::{self, Latch, Peer, PubSub};
 use crate::pump::{PIPELINE, Pump};
@@ -27,8 +27,11 @@ impl Row for Throughput {
         let mut con = server.connect()?;
         let mut pump = Pump::connect(&server.socket())?;
         let what = format!("countdowns per second, {PIPELINE} pipelined");
-        let mut rates = vec![Measure::new(&what, DECR, Unit::PerSecond)];
-        rates.extend(peers.iter().map(|peer| Measure::new(&what, peer.name(), Unit::PerSecond)));
+        let names = || std::iter::once(DECR).chain(peers.iter().map(|peer| peer.name()));
+        let mut rates: Vec<_> =
+            names().map(|who| Measure::new(&what, who, Unit::PerSecond)).collect();
+        let what = "CPU time of the server for a countdown";
+        let mut cpu: Vec<_> = names().map(|who| Measure::new(what, who, Unit::Micros)).collect();
         for peer in &peers {
             peer.load(&mut con)?;
         }
@@ -38,18 +41,23 @@ impl Row for Throughput {
             let sides = std::iter::once((set.to_vec(), line(&format!("DECR {KEY}")))).chain(
                 peers.iter().map(|peer| (peer.create(KEY, count + 1), peer.countdown(KEY, 1))),
             );
-            for ((create, countdown), rates) in sides.zip(&mut rates) {
+            for (((create, countdown), rates), cpu) in sides.zip(&mut rates).zip(&mut cpu) {
                 redis::cmd("DEL").arg(KEY).query::<()>(&mut con)?;
                 for command in create {
                     redis::ConnectionLike::req_packed_command(&mut con, &command)?
                         .extract_error()?;
                 }
+                let idle = server.cpu_time();
                 let time = pump.repeat(&countdown, count, b':')?;
+                let busy = server.cpu_time();
                 let get = if rates.who == Latch.name() { "LATCH.GET" } else { "GET" };
                 let left: usize = redis::cmd(get).arg(KEY).query(&mut con)?;
                 ensure!(left == 1, "{} left {left}, not 1", rates.who);
                 if counts {
                     rates.samples.push(count as f64 / time.as_secs_f64());
+                    if let Some((busy, idle)) = busy.zip(idle) {
+                        cpu.samples.push(micros(busy - idle) / count as f64);
+                    }
                 }
             }
             Ok(())
@@ -70,6 +78,6 @@ impl Row for Throughput {
                 of(&rates, PubSub::new().name()),
             ),
         ];
-        Ok(Outcome { findings, measures: rates, ..Outcome::default() })
+        Ok(Outcome { findings, measures: [rates, cpu].concat(), ..Outcome::default() })
     }
 }

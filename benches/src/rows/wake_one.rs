@@ -30,7 +30,7 @@ impl Row for WakeOne {
         peers.insert(1, Box::new(PlainList));
         let server = Server::start(bench.recipe)?;
         let mut con = server.connect()?;
-        let what = "one client woken, from the countdown sent to its reply";
+        let what = "one client released";
         let mut times: Vec<_> =
             peers.iter().map(|peer| Measure::new(what, peer.name(), Unit::Micros)).collect();
         bench.repeat(bench.sizes.pairs, |counts| {
