@@ -5,7 +5,8 @@
 //! something: it only settles their outcome and asks for a turn of the event
 //! loop.
 
-use crate::ffi::context::Context;
+use crate::ffi::context::{Context, now};
+use crate::ffi::events::are_expiries_told;
 use crate::ffi::load::detached_context;
 use crate::latch::Round;
 use crate::parking;
@@ -13,13 +14,19 @@ use crate::waiters::Db;
 
 /// A latch left its key. If it opened, its round is settled already.
 pub(crate) fn unlinked(db: Db, key: &[u8], round: Round) {
-    parking::with_lot(|lot| lot.remove(db, key, round));
+    parking::with_lot(|lot| {
+        if are_expiries_told() {
+            lot.remove(db, key, round);
+        } else {
+            lot.remove_at(db, key, round, now());
+        }
+    });
     if let Some(ctx) = detached_context() {
         parking::settle_soon(ctx);
     }
 }
 
-/// A key expired. If it was a latch, `unlinked` was told just before.
+/// A key expired, where that is told. If it was a latch, `unlinked` was told just before.
 pub(crate) fn expired(db: Db, key: &[u8]) {
     parking::with_lot(|lot| lot.expired(db, key));
 }

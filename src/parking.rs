@@ -10,6 +10,7 @@ use crate::config;
 use crate::deadlines::Deadlines;
 use crate::ffi::blocking::{self, Handle, Wait};
 use crate::ffi::context::{Context, now};
+use crate::ffi::events::are_expiries_told;
 use crate::ffi::key::Key;
 use crate::ffi::string::OwnedStr;
 use crate::ffi::timer::{Task, Timer};
@@ -22,8 +23,8 @@ use crate::waiters::{Lot, Outcome, QueueId, Rule, Sighting, Ticket, Watched};
 /// slices, and then again. It catches what no event tells: a latch that
 /// expired on a replica, slots trimmed in the background, and whatever comes
 /// in future.
-const SLICES: usize = 5;
-/// From slice to slice, in ms: a sweep takes half a second, and a removal that
+const SLICES: usize = 3;
+/// From slice to slice, in ms: a sweep takes a third of a second, and what
 /// nothing tells of is noticed within a second also on a busy server.
 const SLICE_MILLIS: i64 = 100;
 
@@ -80,6 +81,12 @@ pub(crate) fn park<W: Wait>(
         stats::PARKED.count();
         stats::PEAK.raise(with_lot(|lot| lot.parked()) as u64);
         sweep_soon(ctx);
+        if !are_expiries_told() {
+            for (name, _) in rounds {
+                let at = Key::peek(ctx, OwnedStr::new(name).borrow()).expiry();
+                with_lot(|lot| lot.expires(db, name, at));
+            }
+        }
     }
     parked.is_some()
 }

@@ -6,6 +6,7 @@ use redis_module::raw;
 
 use super::context::{Context, OK};
 use super::guard::guarded;
+use super::load;
 use super::string::Str;
 use crate::lifecycle;
 
@@ -28,12 +29,22 @@ pub(crate) fn subscribe(ctx: Context<'_>) -> Result<(), String> {
             return Err("a subscription to server events".into());
         }
     }
+    if !are_expiries_told() {
+        return Ok(());
+    }
     let (ctx, expired) = (ctx.as_ptr(), raw::REDISMODULE_NOTIFY_EXPIRED);
     // SAFETY: as above.
     match unsafe { api!(RedisModule_SubscribeToKeyspaceEvents)(ctx, expired, Some(on_expired)) } {
         OK => Ok(()),
         _ => Err("a subscription to keyspace events".into()),
     }
+}
+
+/// Whether we let ourselves be told of keys that expire. Not by Valkey 8: to
+/// call us it selects the database of the key for the client whose command
+/// found it expired, and leaves it selected (`MOVE`, `COPY … DB`).
+pub(crate) fn are_expiries_told() -> bool {
+    !load::is_valkey_before_9()
 }
 
 unsafe extern "C" fn on_flush(

@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, c_int};
 use std::ptr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use redis_module::raw;
@@ -110,6 +111,16 @@ pub(crate) fn set_options(ctx: Context<'_>) {
     }
     // SAFETY: this is the context of loading.
     unsafe { api!(RedisModule_SetModuleOptions)(ctx.as_ptr(), options.cast_signed()) };
+}
+
+/// Whether the server is Valkey 8.
+pub(super) fn is_valkey_before_9() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| {
+        // SAFETY: takes no arguments and needs no context.
+        let version = unsafe { api!(RedisModule_GetServerVersion)() };
+        is_valkey() && version < 0x09_00_00
+    })
 }
 
 /// Only Valkey offers its entry points under its own name.
