@@ -17,10 +17,12 @@ const TIME_TO_LIVE: Duration = Duration::from_millis(300);
 
 /// A point in time from now, for the server and for this test.
 fn deadline(from_now: Duration) -> (u128, Instant) {
+    // The clock of the test first: the server may be ahead of it, not behind.
+    let at = Instant::now() + from_now;
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that is set");
     // Rounded up: the server must not be ahead.
     let millis = (since_epoch + from_now).as_millis() + 1;
-    (millis, Instant::now() + from_now)
+    (millis, at)
 }
 
 /// Waits until each client is told that its latch expired; how late the last

@@ -18,7 +18,7 @@ const CROWD: usize = 32;
 const LEFT_ALONE: usize = 4;
 
 /// How many lines of what happened last a failure shows.
-const TRACE: usize = 2000;
+const TRACE: usize = 1000;
 
 /// Which of the two servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -293,22 +293,22 @@ impl<'a> Storm<'a> {
             self.trace.pop_front();
         }
         let at = self.began.elapsed().as_secs_f64();
-        self.trace.push_back(format!("{at:9.4} {line:.400}"));
+        self.trace.push_back(format!("{at:9.4} {line:.160}"));
     }
 
-    /// Ends the test with all there is to know.
+    /// Ends the test with all there is to know. The problem comes first, too:
+    /// whoever shortens the output cuts its middle.
     pub fn fail(&self, problem: &str) -> ! {
+        eprintln!("--- the problem\n{problem:.2000}");
         let trace: Vec<_> = self.trace.iter().map(String::as_str).collect();
         eprintln!("--- what happened last\n{}\n---", trace.join("\n"));
         for server in self.servers {
             // Of a crash, what the end of the log does not show any more.
             let log = server.log();
-            let report: Vec<_> = log
-                .lines()
-                .skip_while(|line| !line.contains("BUG REPORT START"))
-                .take(60)
-                .collect();
-            eprintln!("{}", report.join("\n"));
+            for part in ["BUG REPORT START", "CURRENT CLIENT INFO"] {
+                let lines = log.lines().skip_while(|line| !line.contains(part)).take(60);
+                eprintln!("{}", lines.collect::<Vec<_>>().join("\n"));
+            }
         }
         panic!("{problem}\nLATCH_STORM_SEED={}", self.seed);
     }

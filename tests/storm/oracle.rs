@@ -173,7 +173,11 @@ impl Call {
                 let number: usize = std::str::from_utf8(&self.words[2]).unwrap().parse().unwrap();
                 waits(OneOf(self.words[3..3 + number].to_vec()))
             }
-            "LATCH.ADD" => vec![Count, NO_LATCH, OPEN, ABORTED, WRONG_TYPE, OUT_OF_MEMORY],
+            // A payload with a flipped byte may be a latch of any count.
+            "LATCH.ADD" => {
+                let overflow = Error("ERR increment would overflow");
+                vec![Count, overflow, NO_LATCH, OPEN, ABORTED, WRONG_TYPE, OUT_OF_MEMORY]
+            }
             "LATCH.ABORT" => vec![Count, NO_LATCH, OPEN, WRONG_TYPE],
             "LATCH.GET" => vec![Count, WRONG_TYPE],
             "LATCH.INFO" => vec![Null, Fields, WRONG_TYPE],

@@ -41,7 +41,15 @@ impl Storm<'_> {
 
     /// The master loads its own snapshot. It drops keys that have expired by
     /// then and tells nobody, so the replica has to start over.
+    ///
+    /// Not in a pause. A `BGSAVE` that ends after `DEBUG RELOAD` makes servers
+    /// count changes below zero; the next `DEBUG RELOAD` sets them right, takes
+    /// that for a change of its own, and propagates itself; and whatever is
+    /// propagated in a pause ends the server.
     fn reload(&mut self) {
+        if self.no_unblocking_until.is_some() {
+            return;
+        }
         self.do_now(Side::Master, "DEBUG RELOAD");
         self.do_now(Side::Master, "DEBUG CHANGE-REPL-ID");
         self.do_now(Side::Master, "CLIENT KILL TYPE replica");
