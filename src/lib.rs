@@ -54,5 +54,6 @@ fn load(ctx: Context<'_>, args: &[Str<'_>]) -> Result<(), String> {
         .and_then(|()| commands::register(ctx))
         .and_then(|()| ffi::info::register(ctx))
         .and_then(|()| ffi::events::subscribe(ctx))
+        .and_then(|()| ffi::turns::register::<parking::Release>())
         .map_err(|refused| format!("the server refused {refused}"))
 }

@@ -7,7 +7,6 @@
 
 use crate::ffi::context::{Context, now};
 use crate::ffi::events::are_expiries_told;
-use crate::ffi::load::detached_context;
 use crate::latch::Round;
 use crate::parking;
 use crate::waiters::Db;
@@ -21,9 +20,7 @@ pub(crate) fn unlinked(db: Db, key: &[u8], round: Round) {
             lot.remove_at(db, key, round, now());
         }
     });
-    if let Some(ctx) = detached_context() {
-        parking::settle_soon(ctx);
-    }
+    parking::release_soon();
 }
 
 /// A key expired, where that is told. If it was a latch, `unlinked` was told just before.
@@ -35,17 +32,17 @@ pub(crate) fn expired(db: Db, key: &[u8]) {
 /// `FLUSHALL`, and before a dataset is loaded in place of the old one.
 pub(crate) fn flushed(ctx: Context<'_>, db: Option<Db>) {
     parking::with_lot(|lot| lot.flush(db));
-    parking::settle_soon(ctx);
+    parking::decide_soon(ctx);
 }
 
 /// Two databases changed places.
-pub(crate) fn swapped(ctx: Context<'_>, a: Db, b: Db) {
+pub(crate) fn swapped(a: Db, b: Db) {
     parking::with_lot(|lot| lot.swap(a, b));
-    parking::settle_soon(ctx);
+    parking::release_soon();
 }
 
 /// A dataset has been loaded, or could not be.
 pub(crate) fn loaded(ctx: Context<'_>) {
     parking::dataset_replaced();
-    parking::settle_soon(ctx);
+    parking::decide_soon(ctx);
 }

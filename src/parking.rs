@@ -13,7 +13,8 @@ use crate::ffi::context::{Context, now};
 use crate::ffi::events::are_expiries_told;
 use crate::ffi::key::Key;
 use crate::ffi::string::OwnedStr;
-use crate::ffi::timer::{Task, Timer};
+use crate::ffi::timer::{self, Timer};
+use crate::ffi::turns;
 use crate::latch::{Latch, Round, State};
 use crate::shadow::shadow_name;
 use crate::stats;
@@ -42,7 +43,7 @@ struct Parking {
     swept: Option<QueueId>,
     /// Queues in a slice of this sweep.
     slice: usize,
-    settling: Option<Timer<Settle>>,
+    deciding: Option<Timer<Decide>>,
     sweeping: Option<Timer<Sweep>>,
     /// When the releases that go on have begun.
     waking: Option<Instant>,
@@ -93,7 +94,7 @@ pub(crate) fn park<W: Wait>(
 
 /// Releases clients whose outcome is settled: one batch now, and one in each
 /// of the next turns of the event loop, so that no other client waits for all.
-pub(crate) fn release(ctx: Context<'_>) {
+pub(crate) fn release() {
     let batch = with(|parking| {
         if parking.lot.has_releases() {
             parking.waking.get_or_insert_with(Instant::now);
@@ -104,16 +105,33 @@ pub(crate) fn release(ctx: Context<'_>) {
         handle.release();
     }
     with(Parking::note_wake);
-    settle_soon(ctx);
+    if with_lot(|lot| lot.has_releases()) { turns::start() } else { turns::stop() }
 }
 
-/// Asks for a turn of the event loop, if there is something to be done in it.
-pub(crate) fn settle_soon(ctx: Context<'_>) {
+/// Releases them beginning with the next turn: for what happens where the
+/// server is in the middle of something.
+pub(crate) fn release_soon() {
+    if with_lot(|lot| lot.has_releases()) {
+        turns::start();
+    }
+}
+
+/// What is done in each turn while there is somebody to release.
+#[derive(Debug)]
+pub(crate) struct Release;
+
+impl turns::Task for Release {
+    fn run() {
+        release();
+    }
+}
+
+/// Asks for what a flush or a load has meant, if that is still open.
+pub(crate) fn decide_soon(ctx: Context<'_>) {
     with(|parking| {
-        let lot = &parking.lot;
-        let needed = lot.has_releases() || lot.has_flushed() || parking.reloaded;
-        if needed && parking.settling.is_none() {
-            parking.settling = Some(Timer::start(ctx, 0));
+        let needed = parking.lot.has_flushed() || parking.reloaded;
+        if needed && parking.deciding.is_none() {
+            parking.deciding = Some(Timer::start(ctx, 0));
         }
     });
 }
@@ -127,15 +145,16 @@ pub(crate) fn dataset_replaced() {
     });
 }
 
-/// One turn of the event loop: decides what is still open, then releases.
+/// When all that belongs to a flush or a load has been done, and before
+/// anything else is: decides what it has meant.
 #[derive(Debug)]
-struct Settle;
+struct Decide;
 
-impl Task for Settle {
+impl timer::Task for Decide {
     fn run(ctx: Context<'_>) {
-        with(|parking| parking.settling = None);
+        with(|parking| parking.deciding = None);
         if ctx.is_loading() {
-            return; // the end of the load asks for a turn again
+            return; // the end of the load asks again
         }
         let reloaded = with(|parking| {
             parking.lot.conclude_flush();
@@ -147,7 +166,7 @@ impl Task for Settle {
             let all = with_lot(|lot| lot.watch(None, usize::MAX));
             look(ctx, &all);
         }
-        release(ctx);
+        release();
     }
 }
 
@@ -177,13 +196,14 @@ fn sight(latch: &Latch, expires: Option<i64>) -> Sighting {
 #[derive(Debug)]
 struct Sweep;
 
-impl Task for Sweep {
+impl timer::Task for Sweep {
     fn run(ctx: Context<'_>) {
         with(|parking| parking.sweeping = None);
         if !ctx.is_loading() {
             let slice = with(Parking::next_slice);
             look(ctx, &slice);
-            settle_soon(ctx);
+            decide_soon(ctx);
+            release_soon();
         }
         sweep_soon(ctx);
     }
@@ -260,7 +280,7 @@ impl Parking {
 #[derive(Debug)]
 struct Pace;
 
-impl Task for Pace {
+impl timer::Task for Pace {
     fn run(ctx: Context<'_>) {
         with(|parking| {
             parking.pacing = None;

@@ -14,8 +14,10 @@
 //! the model test below drives the lot with numbers.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::rc::Rc;
+use std::slice;
 
 use crate::latch::Round;
 
@@ -51,6 +53,17 @@ pub(crate) enum Rule {
     All,
     /// One of them must open; the last that fails ends the wait.
     Any,
+}
+
+impl Rule {
+    /// Whether this end of one of the latches is the end of the wait, however
+    /// the others end.
+    fn is_decided_by(self, outcome: &Outcome) -> bool {
+        match self {
+            Self::All => *outcome != Outcome::Opened,
+            Self::Any => *outcome == Outcome::Opened,
+        }
+    }
 }
 
 /// One client's place in the lot, from parking to leaving. Who came first has
@@ -95,8 +108,61 @@ struct Waiter<H> {
     /// When it came, in ms, by the clock of whoever parked it.
     since: i64,
     rule: Rule,
-    queues: Box<[QueueId]>,
-    released: bool,
+    queues: Queues,
+    /// In how many of them it has not been walked past; 0 once something has
+    /// decided its wait and it has been released.
+    undecided: usize,
+}
+
+/// The queues of one client, each once. Nearly always it is one, which needs
+/// no allocation of its own.
+#[derive(Debug)]
+enum Queues {
+    One(QueueId),
+    Many(Box<[QueueId]>),
+}
+
+impl Queues {
+    fn as_slice(&self) -> &[QueueId] {
+        match self {
+            Self::One(id) => slice::from_ref(id),
+            Self::Many(ids) => ids,
+        }
+    }
+}
+
+impl FromIterator<QueueId> for Queues {
+    fn from_iter<I: IntoIterator<Item = QueueId>>(ids: I) -> Self {
+        let mut ids = ids.into_iter();
+        match (ids.next(), ids.next()) {
+            (Some(id), None) => Self::One(id),
+            (first, second) => {
+                let all: BTreeSet<_> = first.into_iter().chain(second).chain(ids).collect();
+                Self::Many(all.into_iter().collect())
+            }
+        }
+    }
+}
+
+/// Hashes tickets: they are numbers we gave out, so nobody can choose them to
+/// collide, and one multiplication spreads them (Knuth, TAOCP 6.4,
+/// "multiplicative hashing").
+#[derive(Debug, Default)]
+struct TicketHasher(u64);
+
+impl Hasher for TicketHasher {
+    fn write_u64(&mut self, number: u64) {
+        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15; // 2^64 / golden ratio, odd
+        self.0 = number.wrapping_mul(GOLDEN);
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("a ticket is one number");
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 #[derive(Debug)]
@@ -153,7 +219,7 @@ enum State {
 #[derive(Debug)]
 pub(crate) struct Lot<H> {
     /// Every client that has not left.
-    waiters: HashMap<Ticket, Waiter<H>>,
+    waiters: HashMap<Ticket, Waiter<H>, BuildHasherDefault<TicketHasher>>,
     /// Every queue with somebody in it, oldest first.
     queues: BTreeMap<QueueId, Queue>,
     /// The waiting queues. There is at most one for a key.
@@ -172,7 +238,7 @@ pub(crate) struct Lot<H> {
 impl<H> Default for Lot<H> {
     fn default() -> Self {
         Self {
-            waiters: HashMap::new(),
+            waiters: HashMap::default(),
             queues: BTreeMap::new(),
             by_key: HashMap::new(),
             flushed: Vec::new(),
@@ -196,11 +262,11 @@ impl<H: Copy> Lot<H> {
         since: i64,
         block: impl FnOnce(Ticket) -> Option<H>,
     ) -> Option<Ticket> {
-        let queues: Box<[QueueId]> =
+        let queues: Queues =
             rounds.iter().map(|&(key, round)| self.queue_for(db, key, round)).collect();
         let ticket = Ticket(self.next_number());
         let handle = block(ticket);
-        for id in &queues {
+        for id in queues.as_slice() {
             if handle.is_some()
                 && let Some(queue) = self.queues.get_mut(id)
             {
@@ -209,31 +275,28 @@ impl<H: Copy> Lot<H> {
             self.drop_if_empty(*id);
         }
         let handle = handle?;
-        self.waiters.insert(ticket, Waiter { handle, since, rule, queues, released: false });
+        let undecided = queues.as_slice().len();
+        self.waiters.insert(ticket, Waiter { handle, since, rule, queues, undecided });
         Some(ticket)
     }
 
     /// How the wait of a client ended; `None` while it goes on.
     pub(crate) fn verdict(&self, ticket: Ticket) -> Option<Verdict> {
         let waiter = self.waiters.get(&ticket)?;
-        let queues = || waiter.queues.iter().filter_map(|id| self.queues.get(id));
+        let queues = || waiter.queues.as_slice().iter().filter_map(|id| self.queues.get(id));
         let settled = || {
             queues().filter_map(|queue| match &queue.state {
                 State::Settled(number, outcome) => Some((number, outcome, &queue.key)),
                 State::Waiting | State::Flushed => None,
             })
         };
-        // What ends the wait by itself; if nothing does, the last one that
+        // What decides the wait by itself; if nothing does, the last one that
         // the client waits for does.
-        let decisive = |outcome: &Outcome| match waiter.rule {
-            Rule::All => *outcome != Outcome::Opened,
-            Rule::Any => *outcome == Outcome::Opened,
-        };
         let (_, outcome, key) = settled()
-            .filter(|(_, outcome, _)| decisive(outcome))
+            .filter(|(_, outcome, _)| waiter.rule.is_decided_by(outcome))
             .min_by_key(|(number, ..)| *number)
             .or_else(|| {
-                let over = settled().count() == waiter.queues.len();
+                let over = settled().count() == waiter.queues.as_slice().len();
                 settled().filter(|_| over).max_by_key(|(number, ..)| *number)
             })?;
         Some(Verdict { outcome: outcome.clone(), key: Rc::clone(key) })
@@ -244,7 +307,7 @@ impl<H: Copy> Lot<H> {
         let Some(waiter) = self.waiters.remove(&ticket) else {
             return;
         };
-        for id in waiter.queues {
+        for &id in waiter.queues.as_slice() {
             if let Some(queue) = self.queues.get_mut(&id) {
                 queue.waiters.remove(&ticket);
             }
@@ -419,27 +482,41 @@ impl<H: Copy> Lot<H> {
     pub(crate) fn next_batch(&mut self, limit: usize) -> Vec<H> {
         let mut batch = Vec::new();
         for _ in 0..limit {
-            let Some(ticket) = self.next_step() else {
+            let Some((ticket, outcome)) = self.step() else {
                 break;
             };
-            if self.verdict(ticket).is_some()
-                && let Some(waiter) = self.waiters.get_mut(&ticket)
-                && !std::mem::replace(&mut waiter.released, true)
+            if let Some(waiter) = self.waiters.get_mut(&ticket)
+                && waiter.undecided > 0
             {
-                batch.push(waiter.handle);
+                let decided = waiter.rule.is_decided_by(&outcome);
+                waiter.undecided = if decided { 0 } else { waiter.undecided - 1 };
+                if waiter.undecided == 0 {
+                    batch.push(waiter.handle);
+                }
             }
         }
         batch
     }
 
-    /// The next client in the settled queues.
-    fn next_step(&mut self) -> Option<Ticket> {
+    /// Walks past the next client in the settled queues.
+    fn step(&mut self) -> Option<(Ticket, Outcome)> {
+        let ticket = self.next_in_line()?;
+        let queue = self.queues.get_mut(self.settled.front()?)?;
+        queue.walked = Some(ticket);
+        match &queue.state {
+            State::Settled(_, outcome) => Some((ticket, outcome.clone())),
+            State::Waiting | State::Flushed => None, // cannot be: it is in `settled`
+        }
+    }
+
+    /// The next client in the settled queues. Forgets queues that have been
+    /// walked to the end.
+    fn next_in_line(&mut self) -> Option<Ticket> {
         loop {
             let id = *self.settled.front()?;
-            if let Some(queue) = self.queues.get_mut(&id) {
+            if let Some(queue) = self.queues.get(&id) {
                 let ahead = (queue.walked.map_or(Unbounded, Excluded), Unbounded);
                 if let Some(&ticket) = queue.waiters.range(ahead).next() {
-                    queue.walked = Some(ticket);
                     return Some(ticket);
                 }
             }
@@ -448,8 +525,8 @@ impl<H: Copy> Lot<H> {
     }
 
     /// Whether somebody may still have to be released.
-    pub(crate) fn has_releases(&self) -> bool {
-        !self.settled.is_empty()
+    pub(crate) fn has_releases(&mut self) -> bool {
+        self.next_in_line().is_some()
     }
 
     /// Whether a flush waits for its meaning.

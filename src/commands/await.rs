@@ -4,7 +4,7 @@
 //! parks the client in the lot (`waiters.rs`). There its round is settled, by
 //! the command that opens or aborts the latch or by what `lifecycle.rs` hears
 //! of, and the client is released; or it times out, or goes away.
-//! [`Parked::verdict`] is what it is told, and [`Parked::end`] is where it
+//! [`Parked::reply`] is what it is told, and [`Parked::end`] is where it
 //! leaves the lot, in every case. The other commands that wait do it with
 //! [`find`] and [`park`], too.
 
@@ -174,30 +174,24 @@ struct Parked {
 }
 
 impl Wait for Parked {
-    fn verdict(&self) -> Option<Reply> {
-        let verdict = parking::with_lot(|lot| lot.verdict(self.ticket))?;
-        Some(match (verdict.outcome, self.answer) {
-            (Outcome::Opened, Answer::Ok) => Reply::Ok,
-            (Outcome::Opened, Answer::Key) => Reply::Bulk(verdict.key),
-            (Outcome::Gone, _) => Reply::Error(Error::Gone),
-            (Outcome::Expired, _) => Reply::Error(Error::Expired),
-            (Outcome::Aborted(reason), _) => Reply::Error(Error::Aborted(reason)),
-        })
-    }
-
-    fn timed_out(&self) {
-        stats::TIMED_OUT.count();
+    fn reply(&self) -> Reply {
+        let Some(verdict) = parking::with_lot(|lot| lot.verdict(self.ticket)) else {
+            stats::TIMED_OUT.count();
+            return Reply::Null;
+        };
+        let error = match (verdict.outcome, self.answer) {
+            (Outcome::Opened, Answer::Ok) => return Reply::Ok,
+            (Outcome::Opened, Answer::Key) => return Reply::Bulk(verdict.key),
+            (Outcome::Gone, _) => Error::Gone,
+            (Outcome::Expired, _) => Error::Expired,
+            (Outcome::Aborted(reason), _) => Error::Aborted(reason),
+        };
+        stats::FAILED.count();
+        Reply::Error(error)
     }
 
     fn end(self) {
-        let verdict = parking::with_lot(|lot| {
-            let verdict = lot.verdict(self.ticket);
-            lot.leave(self.ticket);
-            verdict
-        });
-        if verdict.is_some_and(|verdict| verdict.outcome != Outcome::Opened) {
-            stats::FAILED.count();
-        }
+        parking::with_lot(|lot| lot.leave(self.ticket));
         if let Some(deadline) = self.deadline {
             parking::remove_deadline(deadline);
         }

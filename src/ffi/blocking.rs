@@ -22,10 +22,9 @@ use crate::error::Error;
 
 /// What the module keeps for a blocked client.
 pub(crate) trait Wait: Sized {
-    /// The reply, if what the client waits for has been decided.
-    fn verdict(&self) -> Option<Reply>;
-    /// The client is about to be told that its timeout has passed.
-    fn timed_out(&self);
+    /// What the client is told: it has been released, or its timeout has
+    /// passed, perhaps when it was about to be released.
+    fn reply(&self) -> Reply;
     /// The wait is over; its handle must not be used again.
     fn end(self);
 }
@@ -35,7 +34,7 @@ pub(crate) trait Wait: Sized {
 pub(crate) struct Handle(NonNull<raw::RedisModuleBlockedClient>);
 
 impl Handle {
-    /// Releases the client: it gets the verdict of its wait.
+    /// Releases the client: it gets the reply of its wait.
     ///
     /// A client that has been released, or is gone, is left alone. Must not
     /// be called once [`Wait::end`] has been: whoever keeps a handle gives it
@@ -113,13 +112,7 @@ unsafe extern "C" fn on_timeout<W: Wait>(
     let reply = guarded(Reply::Error(Error::Internal), || {
         // SAFETY: this is a callback of a client that `block::<W>` blocked.
         let wait = unsafe { wait_of::<W>(ctx) };
-        // One that timed out when it was about to be released has a verdict.
-        wait.map_or(Reply::Null, |wait| {
-            wait.verdict().unwrap_or_else(|| {
-                wait.timed_out();
-                Reply::Null
-            })
-        })
+        wait.map_or(Reply::Null, Wait::reply)
     });
     ctx.reply(reply);
     OK

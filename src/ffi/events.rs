@@ -67,18 +67,15 @@ unsafe extern "C" fn on_flush(
 }
 
 unsafe extern "C" fn on_swap(
-    ctx: *mut raw::RedisModuleCtx,
+    _ctx: *mut raw::RedisModuleCtx,
     _event: raw::RedisModuleEvent,
     _subevent: u64,
     data: *mut c_void,
 ) {
     guarded((), || {
-        // SAFETY: the server passes a context that is valid during this call.
-        let ctx = unsafe { Context::from_raw(ctx) };
         // SAFETY: this event comes with this structure.
-        let info = unsafe { data.cast::<raw::RedisModuleSwapDbInfo>().as_ref() };
-        if let (Some(ctx), Some(info)) = (ctx, info) {
-            lifecycle::swapped(ctx, info.dbnum_first, info.dbnum_second);
+        if let Some(info) = unsafe { data.cast::<raw::RedisModuleSwapDbInfo>().as_ref() } {
+            lifecycle::swapped(info.dbnum_first, info.dbnum_second);
         }
     });
 }

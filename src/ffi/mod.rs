@@ -32,6 +32,7 @@ pub(crate) mod key;
 pub(crate) mod load;
 pub(crate) mod string;
 pub(crate) mod timer;
+pub(crate) mod turns;
 pub(crate) mod type_methods;
 
 #[cfg(not(test))]
