@@ -12,21 +12,27 @@ use crate::latch::Latch;
 /// What `TYPE` answers for a latch. Types of modules have nine letters.
 pub(crate) const NAME: &CStr = c"countdown";
 
-/// The version of the payload. 1 is: the count, the total, the time to linger
-/// in ms, 1 and the reason if it was aborted or else 0, the number of ids, and
-/// the ids. Whoever adds a field adds a version, and keeps loading this one.
+/// The version of the payload. 1 is: twice the count, which is all there is to
+/// a latch that is as it was made; else 1 is added to that, and there follow
+/// the total, the time to linger in ms, 1 and the reason if it was aborted or
+/// else 0, the number of ids, and the ids. Whoever adds a field adds a version,
+/// and keeps loading this one.
 pub(crate) const ENCODING: i32 = 1;
 
 /// Saves a latch to a payload: RDB, `DUMP`, `MIGRATE`.
 pub(crate) fn save(to: &mut Writer, latch: &Latch) {
-    to.save(latch.count());
-    to.save(latch.total());
-    to.save(latch.linger());
+    let more = latch.total() != latch.count() || latch.has_extra();
+    to.save(latch.count().cast_unsigned() << 1 | u64::from(more));
+    if !more {
+        return;
+    }
+    to.save(latch.total().cast_unsigned());
+    to.save(latch.linger().cast_unsigned());
     to.save(latch.reason().is_some().into());
     if let Some(reason) = latch.reason() {
         to.save_bytes(reason);
     }
-    to.save(i64::try_from(latch.arrived()).unwrap_or(i64::MAX));
+    to.save(latch.arrived() as u64);
     latch.ids().for_each(|id| to.save_bytes(id));
 }
 
@@ -48,7 +54,13 @@ pub(crate) fn load(from: &mut Reader, encoding: i32) -> Result<Latch, String> {
 
 /// `None` if the fields cannot be read; then `None` if they make no latch.
 fn load_fields(from: &mut Reader) -> Option<Option<Latch>> {
-    let (count, total, linger) = (from.load()?, from.load()?, from.load()?);
+    let first = from.load()?;
+    let count = (first >> 1).cast_signed(); // 63 bits are never negative
+    if first & 1 == 0 {
+        return Some(Latch::restore(count, count, 0, None, HashSet::new()));
+    }
+    let total = i64::try_from(from.load()?).ok()?;
+    let linger = i64::try_from(from.load()?).ok()?;
     let reason = match from.load()? {
         0 => None,
         1 => Some(from.load_bytes()?),

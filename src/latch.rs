@@ -11,6 +11,10 @@ use crate::error::Error;
 /// The largest count a latch can hold: the largest integer of the protocol.
 pub(crate) const MAX_COUNT: i64 = i64::MAX;
 
+/// The longest time to linger, in ms: 35,000 years. As seconds it is still exact
+/// to the ms in a double, so that it means the same wherever it is replayed.
+pub(crate) const MAX_LINGER: i64 = 1 << 50;
+
 /// The longest id and the longest reason, in bytes.
 pub(crate) const MAX_TEXT: usize = 1024;
 
@@ -100,7 +104,7 @@ impl Latch {
         let counted = i64::try_from(ids.len()).ok()?;
         let possible = 0 <= count
             && count <= total
-            && linger >= 0
+            && (0..=MAX_LINGER).contains(&linger)
             && (count > 0 || (linger > 0 && reason.is_none()))
             && counted <= total - count
             && ids.iter().all(|id| is_id(id))
@@ -129,6 +133,12 @@ impl Latch {
     /// The count it was set to and all that was added since.
     pub(crate) fn total(&self) -> i64 {
         self.total
+    }
+
+    /// Whether it has anything that most latches do without: ids, a time to
+    /// linger, a reason.
+    pub(crate) fn has_extra(&self) -> bool {
+        self.extra.is_some()
     }
 
     /// What clients parked on this latch are parked on.

@@ -26,7 +26,7 @@ fn a_refused_payload_leaves_the_latch_it_should_replace_and_its_clients_alone() 
     let mut client = server.client();
     let mut waiter = server.parked("LATCH.AWAIT k 0");
     let mut bad = ModuleValue::of(&payload);
-    bad.fields[0] = Field::Number(301);
+    bad.fields[0] = Field::Number(2 * 301 + 1);
     let reply = client.call(cmd!["RESTORE", "k", "0", bad.payload(), "REPLACE"]);
     assert_eq!(reply, error("ERR Bad data format"));
     server.wait_parked(&waiter);

@@ -336,10 +336,11 @@ fn payloads_that_make_no_latch_are_refused() {
     let real = ModuleValue::of(&payload);
     let (number, bytes) = (Field::Number, |bytes: &[u8]| Field::Bytes(bytes.to_vec()));
     let fields =
-        [number(7), number(9), number(1000), number(1), bytes(b"no"), number(1), bytes(b"id")];
+        [number(15), number(9), number(1000), number(1), bytes(b"no"), number(1), bytes(b"id")];
     assert_eq!(real.fields, fields);
 
-    let latch = |count, total, linger| vec![number(count), number(total), number(linger)];
+    let latch =
+        |count: u64, total, linger| vec![number(2 * count + 1), number(total), number(linger)];
     let closed = latch(7, 9, 0);
     let with = |mut start: Vec<Field>, reason: Option<&[u8]>, ids: u64, rest: &[Field]| {
         start.push(number(reason.is_some().into()));
@@ -360,7 +361,7 @@ fn payloads_that_make_no_latch_are_refused() {
         with(closed.clone(), Some(&most), 1, from_ref(&a)),
         with(closed.clone(), Some(b"\xff \t"), 0, &[]),
         with(latch(0, 0, 1), None, 0, &[]),
-        with(latch(0, 2, MAX), None, 2, &[a.clone(), b.clone()]),
+        with(latch(0, 2, 1 << 50), None, 2, &[a.clone(), b.clone()]),
         with(latch(1, MAX, 0), None, 0, &[]),
     ] {
         let forged = ModuleValue { fields, ..real.clone() };
@@ -384,10 +385,11 @@ fn payloads_that_make_no_latch_are_refused() {
         ("a larger number of ids", with(closed.clone(), None, u64::MAX, from_ref(&a))),
         ("no countdowns missing", with(latch(0, 9, 0), None, 0, &[])),
         ("nothing at all", with(latch(0, 0, 0), None, 0, &[])),
+        ("open as it was made", vec![number(0)]),
         ("open and aborted", with(latch(0, 9, 1), Some(b"no"), 0, &[])),
         ("a count above the total", with(latch(8, 7, 0), None, 0, &[])),
-        ("a huge count", with(latch(MAX + 1, MAX + 1, 0), None, 0, &[])),
-        ("a huge time to linger", with(latch(7, 9, MAX + 1), None, 0, &[])),
+        ("a huge total", with(latch(7, MAX + 1, 0), None, 0, &[])),
+        ("a huge time to linger", with(latch(7, 9, (1 << 50) + 1), None, 0, &[])),
         ("an empty reason", with(closed.clone(), Some(b""), 0, &[])),
         ("a long reason", with(closed.clone(), Some(&[b'x'; 1025]), 0, &[])),
         ("two lines of reason", with(closed.clone(), Some(b"a\nb"), 0, &[])),

@@ -115,6 +115,9 @@ fn store(
 /// Propagates what was done, without the condition that was met, and with the
 /// time at which the latch expires: the same whenever it is replayed.
 fn propagate(ctx: Context<'_>, name: Str<'_>, count: i64, options: &Options) {
+    if *options == Options::default() {
+        return ctx.replicate_verbatim(); // it says all this already
+    }
     let mut args = vec![count.to_string()];
     match options.expiry {
         _ if count == 0 => {} // opening replaces the time to live
@@ -179,7 +182,7 @@ impl Options {
             } else if is("KEEPTTL") {
                 expiry.replace(Expiry::Keep).is_some()
             } else if is("LINGER") {
-                linger.replace(parse_linger(args.next()?.as_ref(), now)?).is_some()
+                linger.replace(parse_linger(args.next()?.as_ref())?).is_some()
             } else if let Some(unit) = ExpireUnit::from_option(option) {
                 let value = args.next()?.as_ref();
                 let value = parse_integer(value).ok_or(Error::NotAnInteger)?;

@@ -21,10 +21,10 @@ use crate::waiters::Db;
 pub(crate) struct Writer(NonNull<raw::RedisModuleIO>);
 
 impl Writer {
-    /// Saves an integer that is not negative.
-    pub(crate) fn save(&mut self, value: i64) {
+    /// Saves an integer.
+    pub(crate) fn save(&mut self, value: u64) {
         // SAFETY: the server passes an IO that is valid during the callback.
-        unsafe { api!(RedisModule_SaveUnsigned)(self.0.as_ptr(), value.cast_unsigned()) };
+        unsafe { api!(RedisModule_SaveUnsigned)(self.0.as_ptr(), value) };
     }
 
     /// Saves bytes.
@@ -49,11 +49,11 @@ impl Writer {
 pub(crate) struct Reader(NonNull<raw::RedisModuleIO>);
 
 impl Reader {
-    /// The next integer; `None` if it is missing or not one of ours.
-    pub(crate) fn load(&mut self) -> Option<i64> {
+    /// The next integer; `None` if it is missing.
+    pub(crate) fn load(&mut self) -> Option<u64> {
         // SAFETY: the server passes an IO that is valid during the callback.
         let value = unsafe { api!(RedisModule_LoadUnsigned)(self.0.as_ptr()) };
-        (!self.has_failed()).then_some(value).and_then(|value| i64::try_from(value).ok())
+        (!self.has_failed()).then_some(value)
     }
 
     /// The next bytes; `None` if they are missing.
