@@ -144,16 +144,16 @@ impl FromIterator<QueueId> for Queues {
     }
 }
 
-/// Hashes tickets: they are numbers we gave out, so nobody can choose them to
-/// collide, and one multiplication spreads them (Knuth, TAOCP 6.4,
-/// "multiplicative hashing").
+/// Hashes tickets, which are numbers we gave out: nobody can choose them to
+/// collide. The low bits stay, so that those who came one after the other are
+/// neighbours in memory when they are released; the high ones, which the map
+/// of the standard library tells entries apart by, differ between neighbours.
 #[derive(Debug, Default)]
 struct TicketHasher(u64);
 
 impl Hasher for TicketHasher {
     fn write_u64(&mut self, number: u64) {
-        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15; // 2^64 / golden ratio, odd
-        self.0 = number.wrapping_mul(GOLDEN);
+        self.0 = number ^ (number << 57);
     }
 
     fn write(&mut self, _: &[u8]) {
