@@ -45,6 +45,8 @@ struct Parking {
     slice: usize,
     deciding: Option<Timer<Decide>>,
     sweeping: Option<Timer<Sweep>>,
+    /// Whether there has been a turn for other clients since the last batch.
+    others_served: bool,
     /// When the releases that go on have begun.
     waking: Option<Instant>,
     /// The timer for the nearest deadline, and when that is.
@@ -92,10 +94,12 @@ pub(crate) fn park<W: Wait>(
     parked.is_some()
 }
 
-/// Releases clients whose outcome is settled: one batch now, and one in each
-/// of the next turns of the event loop, so that no other client waits for all.
+/// Releases clients whose outcome is settled: one batch now, and one in every
+/// second turn of the event loop after this, so that no other client waits for
+/// all.
 pub(crate) fn release() {
     let batch = with(|parking| {
+        parking.others_served = false;
         if parking.lot.has_releases() {
             parking.waking.get_or_insert_with(Instant::now);
         }
@@ -121,8 +125,12 @@ pub(crate) fn release_soon() {
 pub(crate) struct Release;
 
 impl turns::Task for Release {
+    /// A turn serves who is ready in any order. What has come during a batch is
+    /// served in a turn without one: it waits for one batch, not for two.
     fn run() {
-        release();
+        if with(|parking| std::mem::replace(&mut parking.others_served, true)) {
+            release();
+        }
     }
 }
 
