@@ -12,9 +12,12 @@ export SERVER PORT
 # rustup's own directory, for a shell that was open before rustup was installed.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
+# The benchmark is a package of its own.
+BENCHES := --manifest-path benches/Cargo.toml
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run test test-all servers bench bench-quick build check lint fmt fmt-check clean setup setup-test setup-build
+.PHONY: help demo run test test-all servers bench bench-quick build check lint fmt fmt-check clean setup setup-test setup-bench setup-build
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' Makefile
@@ -34,7 +37,7 @@ test-all: build ## run every test on each of the four servers
 servers: ## bring the four servers into the folder servers, for test-all and SERVER=name
 	@scripts/servers.sh
 
-bench: setup-test build ## measure and write docs/benchmarks.md (SERVER=name or path, else all four)
+bench: setup-bench build ## measure and write docs/benchmarks.md (SERVER=name or path, else all four)
 	@scripts/bench.sh
 
 bench-quick: setup-test build ## show that the benchmark works, without measuring
@@ -46,22 +49,28 @@ build: setup-build ## build target/release/liblatch.so
 check: fmt-check lint test ## what a change has to pass: formatting, lint and test
 
 lint: setup-build ## clippy, with every warning an error
-	@cargo clippy --all-targets -- -D warnings
+	@cargo clippy --locked --all-targets -- -D warnings
+	@cargo clippy --locked $(BENCHES) --target-dir target/benches --workspace --all-targets -- -D warnings
 
 fmt: ## format the sources
 	@cargo fmt
+	@cargo fmt $(BENCHES) --all
 
 clean: ## remove everything that was built
 	@cargo clean
 
 fmt-check:
 	@cargo fmt --check
+	@cargo fmt $(BENCHES) --all --check
 
 setup:
 	@scripts/setup.sh build server cli
 
 setup-test:
 	@scripts/setup.sh build server
+
+setup-bench:
+	@scripts/setup.sh build server valgrind
 
 setup-build:
 	@scripts/setup.sh build

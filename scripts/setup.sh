@@ -6,6 +6,7 @@
 #   pip     Python 3 with pip
 #   cli     redis-cli
 #   make    make itself
+#   valgrind  where there is one: the benchmark does without, but counts less
 # It does nothing, and says nothing, on a machine that has it all.
 set -eu
 cd "$(dirname "$0")/.."
@@ -138,6 +139,9 @@ for word in "$@"; do
         pip) find_pip || need python3-pip python 'Python 3 with pip' ;;
         cli) find_cli || need redis-tools redis redis-cli ;;
         make) command -v make >/dev/null || need make make make ;;
+        valgrind)
+            [ "$system" = Darwin ] || command -v valgrind >/dev/null ||
+                need valgrind valgrind valgrind ;;
         *) die "setup.sh: unknown word: $word" ;;
     esac
 done

@@ -14,12 +14,19 @@
 //! the model test below drives the lot with numbers.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::rc::Rc;
-use std::slice;
 
 use crate::latch::Round;
+
+mod queue;
+mod ticket;
+
+pub(crate) use queue::QueueId;
+use queue::{Queue, Queues, State, Wanted};
+pub(crate) use ticket::Ticket;
+use ticket::TicketHasher;
 
 /// The number of a database.
 pub(crate) type Db = i32;
@@ -66,15 +73,6 @@ impl Rule {
     }
 }
 
-/// One client's place in the lot, from parking to leaving. Who came first has
-/// the smaller one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Ticket(u64);
-
-/// A queue, also after it is gone: ids are not used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct QueueId(u64);
-
 /// A queue whose key is to be looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Watched {
@@ -112,107 +110,6 @@ struct Waiter<H> {
     /// In how many of them it has not been walked past; 0 once something has
     /// decided its wait and it has been released.
     undecided: usize,
-}
-
-/// The queues of one client, each once. Nearly always it is one, which needs
-/// no allocation of its own.
-#[derive(Debug)]
-enum Queues {
-    One(QueueId),
-    Many(Box<[QueueId]>),
-}
-
-impl Queues {
-    fn as_slice(&self) -> &[QueueId] {
-        match self {
-            Self::One(id) => slice::from_ref(id),
-            Self::Many(ids) => ids,
-        }
-    }
-}
-
-impl FromIterator<QueueId> for Queues {
-    fn from_iter<I: IntoIterator<Item = QueueId>>(ids: I) -> Self {
-        let mut ids = ids.into_iter();
-        match (ids.next(), ids.next()) {
-            (Some(id), None) => Self::One(id),
-            (first, second) => {
-                let all: BTreeSet<_> = first.into_iter().chain(second).chain(ids).collect();
-                Self::Many(all.into_iter().collect())
-            }
-        }
-    }
-}
-
-/// Hashes tickets, which are numbers we gave out: nobody can choose them to
-/// collide. The low bits stay, so that those who came one after the other are
-/// neighbours in memory when they are released; the high ones, which the map
-/// of the standard library tells entries apart by, differ between neighbours.
-#[derive(Debug, Default)]
-struct TicketHasher(u64);
-
-impl Hasher for TicketHasher {
-    fn write_u64(&mut self, number: u64) {
-        self.0 = number ^ (number << 57);
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("a ticket is one number");
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-#[derive(Debug)]
-struct Queue {
-    db: Db,
-    key: Rc<[u8]>,
-    wanted: Wanted,
-    /// When it was last seen to expire.
-    expires: Option<i64>,
-    state: State,
-    /// Those who have not left, in the order they came. Never empty outside
-    /// of the methods of the lot.
-    waiters: BTreeSet<Ticket>,
-    /// How far the walk along a settled queue has come.
-    walked: Option<Ticket>,
-}
-
-/// Which latch the clients of a queue wait for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wanted {
-    /// One that is still to come.
-    Coming,
-    /// The one of this round.
-    This(Round),
-    /// The one that was at the key before a load, if it is there after it: as
-    /// a new value, so of another round, which has not been seen yet.
-    Reloaded,
-}
-
-impl Wanted {
-    /// Whether a latch of this round is the one; no round is a latch that
-    /// opened as it was made.
-    fn is(self, round: Option<Round>) -> bool {
-        match self {
-            Self::Coming => true,
-            Self::This(wanted) => round == Some(wanted),
-            Self::Reloaded => round.is_some(),
-        }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum State {
-    /// The round goes on. Only these queues are found by key.
-    Waiting,
-    /// The database was emptied: a removal, unless a load follows and brings
-    /// the latch back.
-    Flushed,
-    /// The round is over. The number says which was first.
-    Settled(u64, Outcome),
 }
 
 /// All parked clients of a server. `H` is what releases one of them.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::key_memory::STRING;
 use super::{Bench, Row};
 use crate::command::line;
-use crate::peers::{Latch, List, Peer, PubSub, Publish};
+use crate::peers::{Latch, List, Peer, PlainBlock, PubSub, Publish};
 use crate::pump::{PIPELINE, Pump};
 use crate::results::{Measure, Outcome, Unit};
 use crate::scene::{KEY, Scene};
@@ -68,7 +68,7 @@ impl Row for Instructions {
         }
 
         let list = List::new();
-        for peer in [&Latch as &dyn Peer, &Publish, &list] {
+        for peer in [&Latch as &dyn Peer, &PlainBlock, &Publish, &list] {
             let who = peer.name();
             let parked =
                 count.total(&format!("{who}, parked"), |scene| scene.park(peer, count.clients))?;
