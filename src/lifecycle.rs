@@ -7,20 +7,35 @@
 
 use crate::ffi::context::{Context, now};
 use crate::ffi::events::are_expiries_told;
+use crate::ffi::key::Key;
+use crate::ffi::load::detached_context;
+use crate::ffi::string::OwnedStr;
 use crate::latch::Round;
 use crate::parking;
 use crate::waiters::Db;
 
 /// A latch left its key. If it opened, its round is settled already.
 pub(crate) fn unlinked(db: Db, key: &[u8], round: Round) {
+    let awaited = parking::with_lot(|lot| lot.parked_on(db, key) > 0);
+    let has_expired = awaited && !are_expiries_told() && has_expired(db, key);
     parking::with_lot(|lot| {
-        if are_expiries_told() {
-            lot.remove(db, key, round);
-        } else {
-            lot.remove_at(db, key, round, now());
+        lot.remove(db, key, round);
+        if has_expired {
+            lot.expired(db, key);
         }
     });
     parking::release_soon();
+}
+
+/// Whether the time of a key that is just being removed has passed.
+fn has_expired(db: Db, key: &[u8]) -> bool {
+    let Some(ctx) = detached_context() else {
+        return false;
+    };
+    ctx.select_db(db);
+    let name = OwnedStr::new(key);
+    let expiry = Key::peek_expired(ctx, name.borrow()).expiry();
+    expiry.is_some_and(|at| at < now())
 }
 
 /// A key expired, where that is told. If it was a latch, `unlinked` was told just before.

@@ -10,7 +10,6 @@ use crate::config;
 use crate::deadlines::Deadlines;
 use crate::ffi::blocking::{self, Handle, Wait};
 use crate::ffi::context::{Context, now};
-use crate::ffi::events::are_expiries_told;
 use crate::ffi::key::Key;
 use crate::ffi::string::OwnedStr;
 use crate::ffi::timer::{self, Timer};
@@ -84,12 +83,6 @@ pub(crate) fn park<W: Wait>(
         stats::PARKED.count();
         stats::PEAK.raise(with_lot(|lot| lot.parked()) as u64);
         sweep_soon(ctx);
-        if !are_expiries_told() {
-            for (name, _) in rounds {
-                let at = Key::peek(ctx, OwnedStr::new(name).borrow()).expiry();
-                with_lot(|lot| lot.expires(db, name, at));
-            }
-        }
     }
     parked.is_some()
 }

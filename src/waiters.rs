@@ -251,23 +251,6 @@ impl<H: Copy> Lot<H> {
         undecided.into_iter().filter(|&ticket| self.verdict(ticket).is_some()).count()
     }
 
-    /// The latch that is awaited at a key expires at this time, if it does.
-    pub(crate) fn expires(&mut self, db: Db, key: &[u8], at: Option<i64>) {
-        if let Some(queue) = self.waiting(db, key).and_then(|id| self.queues.get_mut(&id)) {
-            queue.expires = at;
-        }
-    }
-
-    /// A latch was taken from its key before it opened, and nothing will tell
-    /// whether it expired: it did if it was last seen to expire before `now`.
-    pub(crate) fn remove_at(&mut self, db: Db, key: &[u8], round: Round, now: i64) {
-        let seen = self.find(db, key, Some(round)).and_then(|id| self.queues.get(&id)?.expires);
-        self.remove(db, key, round);
-        if seen.is_some_and(|at| at <= now) {
-            self.expired(db, key);
-        }
-    }
-
     /// A latch was taken from its key before it opened. If it expired,
     /// [`Lot::expired`] is told right after.
     pub(crate) fn remove(&mut self, db: Db, key: &[u8], round: Round) {

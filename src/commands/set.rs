@@ -105,8 +105,6 @@ fn store(
         Expiry::At(at) => key.set_expiry(Some(at)),
         Expiry::Keep => {}
     }
-    let expires = key.expiry();
-    parking::with_lot(|lot| lot.expires(ctx.db(), name.bytes(), expires));
     drop(key);
     super::changed(ctx, name, event);
     Ok(())

@@ -42,7 +42,8 @@ pub(crate) fn subscribe(ctx: Context<'_>) -> Result<(), String> {
 
 /// Whether we let ourselves be told of keys that expire. Not by Valkey 8: to
 /// call us it selects the database of the key for the client whose command
-/// found it expired, and leaves it selected (`MOVE`, `COPY … DB`).
+/// found it expired, and leaves it selected (`MOVE`, `COPY … DB`). There the
+/// key that is removed is asked for its time.
 pub(crate) fn are_expiries_told() -> bool {
     !load::is_valkey_before_9()
 }

@@ -36,6 +36,16 @@ impl<'a> Key<'a> {
         Self::open(ctx, name, raw::REDISMODULE_READ | raw::REDISMODULE_OPEN_KEY_NOTOUCH)
     }
 
+    /// Opens a key to look at it, also if its time has passed, with no effect
+    /// whatever. Redis 7.0 cannot do that, and removes it.
+    pub(crate) fn peek_expired(ctx: Context<'a>, name: Str<'_>) -> Self {
+        let without_effects = raw::REDISMODULE_OPEN_KEY_NOTOUCH
+            | raw::REDISMODULE_OPEN_KEY_NONOTIFY
+            | raw::REDISMODULE_OPEN_KEY_NOSTATS
+            | raw::REDISMODULE_OPEN_KEY_NOEXPIRE;
+        Self::open(ctx, name, raw::REDISMODULE_READ | without_effects)
+    }
+
     /// Opens a key to change it.
     pub(crate) fn write(ctx: Context<'a>, name: Str<'_>) -> Self {
         Self::open(ctx, name, raw::REDISMODULE_READ | raw::REDISMODULE_WRITE)

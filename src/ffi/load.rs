@@ -3,6 +3,7 @@
 use std::ffi::{CStr, c_int};
 use std::ptr;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use redis_module::raw;
 
@@ -25,6 +26,16 @@ pub(super) fn entry_point<F: Copy>(pointer: *const Option<F>, name: &str) -> F {
     })
 }
 
+/// A context that is no callback's, for what has none: made while loading,
+/// and kept until the server ends.
+static DETACHED: AtomicPtr<raw::RedisModuleCtx> = AtomicPtr::new(ptr::null_mut());
+
+/// The context of this module outside of any callback, on the main thread.
+pub(crate) fn detached_context() -> Option<Context<'static>> {
+    // SAFETY: the detached context is never freed.
+    unsafe { Context::from_raw(DETACHED.load(Ordering::Relaxed)) }
+}
+
 /// Whether the server has what only Redis 7.0 and Valkey bring.
 fn is_supported() -> bool {
     macro_rules! all_there {
@@ -40,6 +51,7 @@ fn is_supported() -> bool {
         RedisModule_GetCommand
         RedisModule_SetAbsExpire
         RedisModule_GetDbIdFromOptCtx
+        RedisModule_GetDetachedThreadSafeContext
         RedisModule_EventLoopAdd
         RedisModule_MallocSize
     )
@@ -73,6 +85,9 @@ pub(crate) unsafe extern "C" fn RedisModule_OnLoad(
         }
         // SAFETY: `argc` strings that are valid during this call.
         let args = unsafe { Str::list(argv, argc) };
+        // SAFETY: this is the context of loading.
+        let detached = unsafe { api!(RedisModule_GetDetachedThreadSafeContext)(ctx.as_ptr()) };
+        DETACHED.store(detached, Ordering::Relaxed);
         match crate::load(ctx, args) {
             Ok(()) => OK,
             Err(refusal) => {

@@ -249,17 +249,6 @@ fn a_latch_that_is_not_seen_after_its_time_has_expired() {
 }
 
 #[test]
-fn a_removal_that_nobody_tells_more_of_is_an_expiry_if_its_time_has_passed() {
-    for (now, expected) in [(99, Outcome::Gone), (100, Outcome::Expired)] {
-        let (mut lot, round, tickets) = parked("k", &[1]);
-        let id = lot.watch(None, 9)[0].id;
-        lot.observe(id, Some(Sighting { round, outcome: None, expires: Some(100) }), 0);
-        lot.remove_at(0, b"k", round, now);
-        assert_eq!(outcome(&lot, tickets[0]), Some(expected));
-    }
-}
-
-#[test]
 fn the_watch_goes_around_in_slices() {
     let mut lot = Lot::default();
     for (handle, key) in (0..).zip(["a", "b", "c"]) {
