@@ -166,3 +166,54 @@ fn of_several_keys_all_must_be_allowed() {
         ],
     );
 }
+
+/// The lines of the manual that make users.
+fn users_of_the_manual() -> Vec<&'static str> {
+    let manual = include_str!("../docs/operating.md");
+    manual.lines().filter(|line| line.starts_with("ACL SETUSER ")).collect()
+}
+
+#[test]
+fn the_users_of_the_manual_may_do_their_job_and_nothing_else() {
+    let server = Server::new();
+    let lines = users_of_the_manual();
+    assert_eq!(lines.len(), 3);
+    for line in lines {
+        assert_eq!(server.run(line), ok(), "{line}");
+    }
+    for (user, allowed, refused) in [
+        (
+            "worker",
+            [
+                "LATCH.COUNTDOWN job:1",
+                "LATCH.COUNTDOWN job:1 ID a",
+                "LATCH.ABORT job:2",
+                "WAIT 0 1",
+            ],
+            ["LATCH.SET job:1 9", "LATCH.AWAIT job:1 1", "LATCH.COUNTDOWN other", "CLIENT LIST"],
+        ),
+        (
+            "waiter",
+            ["LATCH.AWAIT job:1 0.01", "LATCH.GET job:1", "HELLO 3", "PING"],
+            ["LATCH.COUNTDOWN job:1", "LATCH.AWAIT other 1", "LATCH.ARRIVE job:1 1", "DEL job:1"],
+        ),
+        (
+            "planner",
+            ["LATCH.SET job:3 1", "LATCH.ADD job:1 1", "LATCH.INFO job:1", "SELECT 0"],
+            ["LATCH.ABORT job:1", "LATCH.SET other 1", "DEL job:1", "LATCH.WAITERS"],
+        ),
+    ] {
+        server.run("LATCH.SET job:1 9");
+        server.run("LATCH.SET job:2 9");
+        let mut client = server.client();
+        assert_eq!(client.run(&format!("AUTH {user} secret")), ok());
+        for line in allowed {
+            let reply = client.run(line);
+            assert!(!matches!(reply, Reply::Error(_)), "{user}: {line}: {reply:?}");
+        }
+        for line in refused {
+            let reply = client.run(line);
+            assert!(reply.error().starts_with("NOPERM "), "{user}: {line}: {reply:?}");
+        }
+    }
+}

@@ -3,7 +3,7 @@
 mod common;
 
 use std::slice::from_ref;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::*;
 
@@ -430,4 +430,31 @@ fn the_server_knows_the_keys() {
             assert_eq!(client.run("AUTH default x"), ok());
         }
     }
+}
+
+#[test]
+fn a_client_may_wait_for_very_many_latches() {
+    const LATCHES: usize = 20_000;
+
+    let server = Server::new();
+    let mut other = server.client();
+    let mut for_each = |command: &str, remaining: &Reply| {
+        let lines: Vec<_> = (0..LATCHES).map(|i| command.replace('#', &i.to_string())).collect();
+        other.send_raw((lines.join("\r\n") + "\r\n").as_bytes());
+        for line in lines {
+            assert_eq!(&other.receive(), remaining, "{line}");
+        }
+    };
+    for_each("LATCH.SET k# 1", &ok());
+    let keys: Vec<_> = (0..LATCHES).map(|i| format!("k{i}")).collect();
+    let keys = keys.join(" ");
+    let mut all = server.parked(&format!("LATCH.AWAITALL 0 {LATCHES} {keys}"));
+    let mut any = server.parked(&format!("LATCH.AWAITANY 0 {LATCHES} {keys}"));
+    let begun = Instant::now();
+    for_each("LATCH.COUNTDOWN k#", &int(0));
+    // A look at all of them with each opening would take a minute.
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    all.receives_only(&ok());
+    any.receives_only(&bulk("k0"));
+    assert_eq!(server.info("latch_waiting_keys"), "0");
 }

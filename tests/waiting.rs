@@ -357,6 +357,31 @@ fn other_clients_are_served_while_a_crowd_is_released() {
 }
 
 #[test]
+fn a_crowd_that_is_released_by_a_slow_script_is_told_once() {
+    const CLIENTS: usize = 600;
+    const OPENS_AND_TAKES_ITS_TIME: &str = "local count = redis.call('LATCH.COUNTDOWN', KEYS[1]) \
+        redis.call('LATCH.SET', KEYS[1], 1) \
+        for i = 1, 2e7 do end \
+        return count";
+
+    let server = Server::new();
+    // From then on it looks after its clients while the script runs.
+    server.run("CONFIG SET busy-reply-threshold 1");
+    server.run("LATCH.SET k 1");
+    let mut waiters = server.crowd(CLIENTS, "LATCH.AWAIT k 0");
+    let reply = server.client().call(["EVAL", OPENS_AND_TAKES_ITS_TIME, "1", "k"]);
+    assert_eq!(reply, int(0));
+    assert!(server.log().contains("Slow script detected"), "or this shows nothing");
+    for waiter in &mut waiters {
+        waiter.receives_only(&ok());
+    }
+    server.wait_blocked(0);
+    let mut next = server.parked("LATCH.AWAIT k 0");
+    assert_eq!(server.run("LATCH.COUNTDOWN k"), int(0));
+    next.receives_only(&ok());
+}
+
+#[test]
 fn the_idle_timeout_of_the_server_does_not_close_a_client_that_waits() {
     let server = Server::builder().config("timeout", "1").start();
     server.run("LATCH.SET k 1");
