@@ -53,7 +53,7 @@ fn load(ctx: Context<'_>, args: &[Str<'_>]) -> Result<(), String> {
         .and_then(|()| ffi::type_methods::register(ctx))
         .and_then(|()| commands::register(ctx))
         .and_then(|()| ffi::info::register(ctx))
-        .and_then(|()| ffi::events::subscribe(ctx))
         .and_then(|()| ffi::turns::register::<parking::Release>())
+        .and_then(|()| ffi::events::subscribe(ctx))
         .map_err(|refused| format!("the server refused {refused}"))
 }

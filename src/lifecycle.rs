@@ -16,14 +16,12 @@ use crate::waiters::Db;
 
 /// A latch left its key. If it opened, its round is settled already.
 pub(crate) fn unlinked(db: Db, key: &[u8], round: Round) {
-    let awaited = parking::with_lot(|lot| lot.parked_on(db, key) > 0);
-    let has_expired = awaited && !are_expiries_told() && has_expired(db, key);
-    parking::with_lot(|lot| {
-        lot.remove(db, key, round);
-        if has_expired {
-            lot.expired(db, key);
-        }
-    });
+    if !parking::with_lot(|lot| lot.remove(db, key, round)) {
+        return;
+    }
+    if !are_expiries_told() && has_expired(db, key) {
+        expired(db, key);
+    }
     parking::release_soon();
 }
 

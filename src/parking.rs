@@ -1,9 +1,9 @@
-//! The one parking lot of this server, and the timers that keep it going.
+//! The one parking lot of this server, and what keeps it going: turns of the
+//! event loop and timers.
 //!
-//! Everything here runs on the main thread of the server. The lot is never
-//! borrowed while the server may call back.
+//! Everything here runs under the lock of the server, nearly always on its
+//! main thread. The lot is never borrowed while the server may call back.
 
-use std::cell::RefCell;
 use std::time::Instant;
 
 use crate::config;
@@ -11,6 +11,8 @@ use crate::deadlines::Deadlines;
 use crate::ffi::blocking::{self, Handle, Wait};
 use crate::ffi::context::{Context, now};
 use crate::ffi::key::Key;
+use crate::ffi::load::{detached_context, is_main_thread};
+use crate::ffi::shared::Shared;
 use crate::ffi::string::OwnedStr;
 use crate::ffi::timer::{self, Timer};
 use crate::ffi::turns;
@@ -28,9 +30,7 @@ const SLICES: usize = 3;
 /// nothing tells of is noticed within a second also on a busy server.
 const SLICE_MILLIS: i64 = 100;
 
-thread_local! {
-    static PARKING: RefCell<Parking> = RefCell::default();
-}
+static PARKING: Shared<Parking> = Shared::new();
 
 #[derive(Debug, Default)]
 struct Parking {
@@ -53,7 +53,7 @@ struct Parking {
 }
 
 fn with<T>(access: impl FnOnce(&mut Parking) -> T) -> T {
-    PARKING.with_borrow_mut(access)
+    PARKING.with(access)
 }
 
 /// Lends the lot. `access` must not call the server.
@@ -84,6 +84,7 @@ pub(crate) fn park<W: Wait>(
         stats::PEAK.raise(with_lot(|lot| lot.parked()) as u64);
         sweep_soon(ctx);
     }
+    release_soon(); // of a latch that was replaced, unnoticed until now
     parked.is_some()
 }
 
@@ -91,6 +92,9 @@ pub(crate) fn park<W: Wait>(
 /// second turn of the event loop after this, so that no other client waits for
 /// all.
 pub(crate) fn release() {
+    if !is_main_thread() {
+        return release_soon(); // clients are the main thread's
+    }
     let batch = with(|parking| {
         parking.others_served = false;
         if parking.lot.has_releases() {
@@ -121,7 +125,9 @@ impl turns::Task for Release {
     /// A turn serves who is ready in any order. What has come during a batch is
     /// served in a turn without one: it waits for one batch, not for two.
     fn run() {
-        if with(|parking| std::mem::replace(&mut parking.others_served, true)) {
+        // Nobody is to be told what a script has done before all of it is.
+        let within = detached_context().is_none_or(|ctx| ctx.is_in_script() || ctx.is_loading());
+        if !within && with(|parking| std::mem::replace(&mut parking.others_served, true)) {
             release();
         }
     }
@@ -146,8 +152,8 @@ pub(crate) fn dataset_replaced() {
     });
 }
 
-/// When all that belongs to a flush or a load has been done, and before
-/// anything else is: decides what it has meant.
+/// In the turn of the event loop in which a flush or a load has come: decides
+/// what it has meant.
 #[derive(Debug)]
 struct Decide;
 

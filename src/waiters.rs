@@ -11,7 +11,7 @@
 //! It is one client with one verdict, read from its queues and a rule.
 //!
 //! There is no server in here: a handle is whatever releases a client, and
-//! the model test below drives the lot with numbers.
+//! the model test (`waiters/model.rs`) drives the lot with numbers.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::BuildHasherDefault;
@@ -252,12 +252,13 @@ impl<H: Copy> Lot<H> {
     }
 
     /// A latch was taken from its key before it opened. If it expired,
-    /// [`Lot::expired`] is told right after.
-    pub(crate) fn remove(&mut self, db: Db, key: &[u8], round: Round) {
+    /// [`Lot::expired`] is told right after. False if nobody was parked on it.
+    pub(crate) fn remove(&mut self, db: Db, key: &[u8], round: Round) -> bool {
         self.removed = self.find(db, key, Some(round));
         if let Some(id) = self.removed {
             self.settle_queue(id, Outcome::Gone);
         }
+        self.removed.is_some()
     }
 
     /// The removal of this key, the last one seen, was its expiry.

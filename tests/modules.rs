@@ -71,6 +71,30 @@ fn a_countdown_that_a_module_calls_releases_the_clients_parked() {
 }
 
 #[test]
+fn what_a_thread_of_a_module_does_to_a_latch_is_told_to_its_clients() {
+    let server = server_with_a_caller();
+    for batch in [256, 1] {
+        server.run(&format!("CONFIG SET latch.wake-batch {batch}"));
+        for (command, told) in [
+            ("LATCH.COUNTDOWN job", ok()),
+            ("LATCH.ABORT job no", error("LATCHABORTED no")),
+            ("DEL job", error("LATCHGONE the latch was removed before it opened")),
+            ("LATCH.SET job 0", ok()),
+        ] {
+            server.run("LATCH.SET job 1");
+            let mut waiters = server.crowd(10, "LATCH.AWAIT job 0");
+            assert_eq!(server.run(&format!("CALLER.THREAD {command}")), ok());
+            for waiter in &mut waiters {
+                waiter.receives_only(&told);
+            }
+            server.run("DEL job");
+        }
+    }
+    server.wait_blocked(0);
+    assert_eq!(server.info("latch_waiters"), "0");
+}
+
+#[test]
 fn a_panic_in_a_command_is_an_error_reply_and_nothing_else() {
     let faulty = build(&["--lib", "--features", "fault-injection"], "debug/latch");
     let server = Server::builder().without_module().config("loadmodule", &faulty).start();

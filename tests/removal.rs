@@ -395,3 +395,38 @@ fn a_copy_has_its_own_clients() {
     assert_eq!(scene.client.run("LATCH.COUNTDOWN copy 2"), int(0));
     of_copy.receives_only(&ok());
 }
+
+#[test]
+fn what_a_script_does_under_the_debugger_is_done_to_a_copy() {
+    /// The time of the server's processor that goes by in this while, if it is busy.
+    const WHILE: Duration = Duration::from_millis(300);
+
+    let server = Server::new();
+    for line in ["DEL", "LATCH.COUNTDOWN", "LATCH.ABORT"] {
+        server.run("LATCH.SET k 1");
+        // More than a batch: the copy would go on releasing them.
+        let mut waiters = server.crowd(300, "LATCH.AWAIT k 0");
+        let mut debugger = server.client();
+        assert_eq!(debugger.run("SCRIPT DEBUG YES"), ok());
+        // It runs in a process that the server forks.
+        debugger.send(["EVAL", &format!("return redis.call('{line}', KEYS[1])"), "1", "k"]);
+        debugger.receive();
+        debugger.send(["continue"]);
+        debugger.receive_to_the_end();
+        let before = processor_time(&server);
+        std::thread::sleep(WHILE);
+        assert!(processor_time(&server) - before < WHILE / 2, "busy after {line}");
+        for waiter in &mut waiters {
+            server.wait_parked(waiter);
+        }
+        assert_eq!(server.run("LATCH.COUNTDOWN k"), int(0));
+        for waiter in &mut waiters {
+            waiter.receives_only(&ok());
+        }
+    }
+}
+
+fn processor_time(server: &Server) -> Duration {
+    let seconds = |field| server.info(field).parse::<f64>().expect("a number");
+    Duration::from_secs_f64(seconds("used_cpu_user") + seconds("used_cpu_sys"))
+}

@@ -89,6 +89,7 @@ fn store(
         None => {
             let round = key.put(Latch::new(count, options.linger));
             parking::with_lot(|lot| lot.create(ctx.db(), name.bytes(), round));
+            parking::release_soon(); // of a latch that went unnoticed
             round
         }
     };

@@ -193,6 +193,11 @@ impl<'a> Context<'a> {
         self.has_flag(raw::REDISMODULE_CTX_FLAGS_REPLICATED | raw::REDISMODULE_CTX_FLAGS_LOADING)
     }
 
+    /// Whether a script or a function is running.
+    pub(crate) fn is_in_script(self) -> bool {
+        self.has_flag(raw::REDISMODULE_CTX_FLAGS_LUA)
+    }
+
     /// Whether the server is loading a dataset.
     pub(crate) fn is_loading(self) -> bool {
         self.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING)

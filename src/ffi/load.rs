@@ -4,6 +4,7 @@ use std::ffi::{CStr, c_int};
 use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::thread::{self, ThreadId};
 
 use redis_module::raw;
 
@@ -30,10 +31,18 @@ pub(super) fn entry_point<F: Copy>(pointer: *const Option<F>, name: &str) -> F {
 /// and kept until the server ends.
 static DETACHED: AtomicPtr<raw::RedisModuleCtx> = AtomicPtr::new(ptr::null_mut());
 
-/// The context of this module outside of any callback, on the main thread.
+/// The context of this module for where a callback has none.
 pub(crate) fn detached_context() -> Option<Context<'static>> {
     // SAFETY: the detached context is never freed.
     unsafe { Context::from_raw(DETACHED.load(Ordering::Relaxed)) }
+}
+
+/// The thread that loads modules and serves clients.
+static MAIN_THREAD: OnceLock<ThreadId> = OnceLock::new();
+
+/// Whether this callback is not one on a thread of another module.
+pub(crate) fn is_main_thread() -> bool {
+    MAIN_THREAD.get() == Some(&thread::current().id())
 }
 
 /// Whether the server has what only Redis 7.0 and Valkey bring.
@@ -85,6 +94,7 @@ pub(crate) unsafe extern "C" fn RedisModule_OnLoad(
         }
         // SAFETY: `argc` strings that are valid during this call.
         let args = unsafe { Str::list(argv, argc) };
+        MAIN_THREAD.get_or_init(|| thread::current().id());
         // SAFETY: this is the context of loading.
         let detached = unsafe { api!(RedisModule_GetDetachedThreadSafeContext)(ctx.as_ptr()) };
         DETACHED.store(detached, Ordering::Relaxed);
