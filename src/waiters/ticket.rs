@@ -7,9 +7,10 @@ use std::hash::Hasher;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Ticket(pub(super) u64);
 
-/// Hashes tickets, which are numbers we gave out, one after the other. The low bits stay, so that those who came one after the other are
-/// neighbours in memory when they are released; the high ones, which the map
-/// of the standard library tells entries apart by, differ between neighbours.
+/// Hashes tickets: numbers that we gave out in a row. The low bits stay, so that
+/// those who came one after the other are neighbours in memory when they are
+/// released; the high ones, which the map of the standard library tells entries
+/// apart by, differ between neighbours.
 #[derive(Debug, Default)]
 pub(super) struct TicketHasher(u64);
 
