@@ -31,7 +31,8 @@ pub(crate) enum Error {
     IdLength,
     /// A reason is too long.
     ReasonLength,
-    /// An increment would make the count larger than a count can be.
+    /// An increment would make the total, or the count, larger than a count can
+    /// be.
     Overflow,
     /// The key holds a value of another type.
     WrongType,

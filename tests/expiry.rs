@@ -9,7 +9,7 @@ use common::*;
 /// How late clients of an idle server are told.
 const SOON: Duration = Duration::from_millis(200);
 
-/// How late they are told at most: a sweep takes a second.
+/// How late they are told at most: by the sweep, on a busy server.
 const SWEEP: Duration = Duration::from_millis(1200);
 
 /// How long the latches here live: long enough to park on them.

@@ -61,7 +61,7 @@ impl Scene {
     #[track_caller]
     fn all_receive_gone_at_once(&mut self) {
         // Turns of the event loop; what is only found by the look at each key
-        // that the module takes once a second is not found in so few.
+        // that the module takes now and then is not found in so few.
         for _ in 0..10 {
             self.client.run("PING");
         }
