@@ -4,22 +4,6 @@ mod common;
 
 use common::*;
 
-fn dump(client: &mut Client, key: impl AsRef<[u8]>) -> Vec<u8> {
-    match client.call(cmd!["DUMP", key]) {
-        Reply::Bulk(payload) => payload,
-        other => panic!("expected a payload, got {other:?}"),
-    }
-}
-
-/// A server with `k`, of 297 left of 300, and its payload.
-fn dumped() -> (Server, Vec<u8>) {
-    let server = Server::new();
-    server.run("LATCH.SET k 300");
-    server.run("LATCH.COUNTDOWN k 3");
-    let payload = dump(&mut server.client(), "k");
-    (server, payload)
-}
-
 #[test]
 fn a_refused_payload_leaves_the_latch_it_should_replace_and_its_clients_alone() {
     let (server, payload) = dumped();

@@ -332,7 +332,7 @@ fn payloads_that_make_no_latch_are_refused() {
     client.run("LATCH.SET k 9 LINGER 1");
     client.run("LATCH.COUNTDOWN k 2 ID id");
     client.run("LATCH.ABORT k no");
-    let Reply::Bulk(payload) = client.run("DUMP k") else { panic!("no payload") };
+    let payload = dump(&mut client, "k");
     let real = ModuleValue::of(&payload);
     let (number, bytes) = (Field::Number, |bytes: &[u8]| Field::Bytes(bytes.to_vec()));
     let fields =
@@ -367,7 +367,7 @@ fn payloads_that_make_no_latch_are_refused() {
         let forged = ModuleValue { fields, ..real.clone() };
         let reply = client.call(cmd!["RESTORE", "new", "0", forged.payload()]);
         assert_eq!(reply, ok(), "{forged:?}");
-        let Reply::Bulk(again) = client.run("DUMP new") else { panic!("no payload") };
+        let again = dump(&mut client, "new");
         assert_eq!(ModuleValue::of(&again).fields.len(), forged.fields.len());
         client.run("DEL new");
     }

@@ -6,22 +6,6 @@ use std::collections::HashSet;
 
 use common::*;
 
-fn dump(client: &mut Client, key: &str) -> Vec<u8> {
-    match client.call(["DUMP", key]) {
-        Reply::Bulk(payload) => payload,
-        other => panic!("expected a payload, got {other:?}"),
-    }
-}
-
-/// A server with `k`, of 297 left of 300, and its payload.
-fn dumped() -> (Server, Vec<u8>) {
-    let server = Server::new();
-    server.run("LATCH.SET k 300");
-    server.run("LATCH.COUNTDOWN k 3");
-    let payload = dump(&mut server.client(), "k");
-    (server, payload)
-}
-
 /// Ends each payload: the version of the format and a checksum.
 const FOOTER: usize = 2 + 8;
 
@@ -303,6 +287,8 @@ fn the_format_is_understood_by_this_test() {
     for (body, latch) in judge.bodies.iter().zip([plain, rich, fresh]) {
         assert_eq!(meaning(&sealed(body), judge.id), Meaning::Latch(latch));
     }
+    // A latch as it was made is one number.
+    assert_eq!(ModuleValue::of(&sealed(&judge.bodies[2])).fields, [Field::Number(600)]);
     judge.restore(judge.bodies.clone());
 }
 

@@ -62,7 +62,7 @@ pub use crowd::{aborted, expired, gone};
 pub use events::Events;
 pub use guard::TempDir;
 pub use latches::{Contents, make_latches};
-pub use module_value::{Field, ModuleValue, crc64};
+pub use module_value::{Field, ModuleValue, crc64, dump, dumped};
 pub use pipe::Pipe;
 pub use random::{Random, number_from, seed_from};
 pub use resp::{Reply, array, bulk, encode, error, int, ok};

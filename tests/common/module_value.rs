@@ -1,5 +1,25 @@
 //! Payloads of `DUMP` that hold a value of a module, and may be forged.
 
+use super::{Client, Reply, Server};
+
+/// The payload of a key.
+#[track_caller]
+pub fn dump(client: &mut Client, key: impl AsRef<[u8]>) -> Vec<u8> {
+    match client.call([b"DUMP", key.as_ref()]) {
+        Reply::Bulk(payload) => payload,
+        other => panic!("expected a payload, got {other:?}"),
+    }
+}
+
+/// A server with `k`, of 297 left of 300, and its payload.
+pub fn dumped() -> (Server, Vec<u8>) {
+    let server = Server::new();
+    server.run("LATCH.SET k 300");
+    server.run("LATCH.COUNTDOWN k 3");
+    let payload = dump(&mut server.client(), "k");
+    (server, payload)
+}
+
 /// A value of a module as its payload has it: a list of fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModuleValue {
