@@ -46,6 +46,8 @@ pub(crate) enum Error {
     OutOfMemory,
     /// No more clients can park: `latch.max-waiters` are parked.
     TooManyWaiters,
+    /// The server does not park this client.
+    CannotWait,
     /// The wait ended because the latch was removed.
     Gone,
     /// The wait ended because the time to live of the latch passed.
@@ -76,6 +78,9 @@ impl Error {
             Self::Open => c"LATCHOPEN the latch is open",
             Self::OutOfMemory => c"OOM command not allowed when used memory > 'maxmemory'.",
             Self::TooManyWaiters => c"ERR max number of latch waiters reached",
+            Self::CannotWait => {
+                c"ERR this connection cannot wait: the server does not park it, as one with a subscription; use another one"
+            }
             Self::Gone => c"LATCHGONE the latch was removed before it opened",
             Self::Expired => c"LATCHEXPIRED its time to live passed before it opened",
             Self::Internal => c"ERR internal error of the latch module, see the server log",

@@ -6,7 +6,7 @@ use crate::parking;
 use crate::stats::{self, Counter};
 
 /// What is counted, in the order it is shown.
-const COUNTERS: [(&CStr, &Counter); 11] = [
+const COUNTERS: [(&CStr, &Counter); 12] = [
     (c"set_total", &stats::SET),
     (c"countdown_total", &stats::COUNTDOWN),
     (c"duplicate_total", &stats::DUPLICATE),
@@ -16,6 +16,7 @@ const COUNTERS: [(&CStr, &Counter); 11] = [
     (c"await_parked_total", &stats::PARKED),
     (c"await_timedout_total", &stats::TIMED_OUT),
     (c"await_failed_total", &stats::FAILED),
+    (c"refused_total", &stats::REFUSED),
     (c"wake_last_usec", &stats::WAKE_LAST),
     (c"wake_max_usec", &stats::WAKE_MAX),
 ];

@@ -11,9 +11,11 @@ use crate::error::Error;
 /// The largest count a latch can hold: the largest integer of the protocol.
 pub(crate) const MAX_COUNT: i64 = i64::MAX;
 
-/// The longest time to linger, in ms: 35,000 years. As seconds it is still exact
-/// to the ms in a double, so that it means the same wherever it is replayed.
-pub(crate) const MAX_LINGER: i64 = 1 << 50;
+/// The longest that anybody may ask to wait or to linger, in ms: 35,000 years.
+/// So far from the end of 64 bits that nothing reckoned from it and a clock can
+/// overflow. As seconds it is still exact to the ms in a double, so that it means
+/// the same wherever it is replayed.
+pub(crate) const MAX_DURATION: i64 = 1 << 50;
 
 /// The longest id and the longest reason, in bytes.
 pub(crate) const MAX_TEXT: usize = 1024;
@@ -104,7 +106,7 @@ impl Latch {
         let counted = i64::try_from(ids.len()).ok()?;
         let possible = 0 <= count
             && count <= total
-            && (0..=MAX_LINGER).contains(&linger)
+            && (0..=MAX_DURATION).contains(&linger)
             && (count > 0 || (linger > 0 && reason.is_none()))
             && counted <= total - count
             && ids.iter().all(|id| is_id(id))

@@ -50,6 +50,9 @@ pub(crate) static PARKED: Counter = Counter::new();
 pub(crate) static TIMED_OUT: Counter = Counter::new();
 /// Parked ones whose latch was aborted, removed or expired.
 pub(crate) static FAILED: Counter = Counter::new();
+/// Those that would have been parked, had there been room or had the server been
+/// willing.
+pub(crate) static REFUSED: Counter = Counter::new();
 /// The largest number of clients that were parked at the same time.
 pub(crate) static PEAK: Counter = Counter::new();
 /// From the first outcome settled to the last client released, in us: of the

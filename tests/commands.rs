@@ -87,6 +87,7 @@ fn a_bad_timeout_is_refused_whatever_the_key_holds() {
                 ("-0.0001", NEGATIVE),
                 ("-9223372036854775808", NEGATIVE),
                 ("-inf", NEGATIVE),
+                ("1125899906842.625", OUT_OF_RANGE),
                 ("9223372036854775", OUT_OF_RANGE),
                 ("9223372036854775807", OUT_OF_RANGE),
                 ("1e400", OUT_OF_RANGE),

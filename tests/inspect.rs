@@ -320,6 +320,7 @@ fn info_latch_has_these_fields() {
         "latch_await_parked_total",
         "latch_await_timedout_total",
         "latch_await_failed_total",
+        "latch_refused_total",
         "latch_wake_last_usec",
         "latch_wake_max_usec",
     ];

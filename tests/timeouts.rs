@@ -126,9 +126,7 @@ fn a_timeout_of_zero_never_passes() {
 #[test]
 fn a_timeout_may_be_longer_than_any_timer() {
     // Timers of servers count in ms or µs, in 32 or 64 bits.
-    for timeout in
-        ["2200", "2592000", "4294967.5", "9223372036855", "18446744073709.9", "4000000000000000"]
-    {
+    for timeout in ["2200", "2592000", "4294967.5", "18446744073.7", "1125899906842.624"] {
         let server = Server::new();
         server.run("LATCH.SET k 1");
         let mut waiter = server.parked(&format!("LATCH.AWAIT k {timeout}"));

@@ -3,7 +3,7 @@
 use crate::args::{Args, Timeout};
 use crate::error::Error;
 use crate::ffi::command::{Arg, Command, KeyUse, Spec};
-use crate::ffi::context::{Context, Reply, now};
+use crate::ffi::context::{Context, Reply};
 use crate::ffi::key::Key;
 use crate::ffi::string::Str;
 use crate::latch::{Countdown, Latch, State};
@@ -36,7 +36,7 @@ impl Command for Arrive {
 
     fn run(ctx: Context<'_>, mut args: Args<'_, Str<'_>>) -> Result<Reply, Error> {
         let name = *args.next()?;
-        let timeout = Timeout::parse(args.next()?.bytes(), now())?;
+        let timeout = Timeout::parse(args.next()?.bytes())?;
         let id = read_id(&mut args)?;
         args.finish()?;
 
@@ -47,16 +47,16 @@ impl Command for Arrive {
             return Ok(Reply::Ok);
         };
         let round = latch.round();
-        // Before anything changes: a refused command changes nothing.
-        let parks = must_wait(latch, id) && may_park(ctx)?;
-        let countdown = count_down(ctx, name, key, 1, id, || propagate(ctx, name, id))?;
-        match countdown {
+        // It parks before it counts: who is refused a place has not arrived, and
+        // whatever the countdown's own event sets off finds it waiting.
+        let parked = if must_wait(latch, id) && may_park(ctx)? {
+            park(ctx, &[(name.bytes(), Some(round))], Rule::All, timeout, Answer::Ok)?
+        } else {
+            Reply::Null
+        };
+        match count_down(ctx, name, key, 1, id, || propagate(ctx, name, id))? {
             Countdown::Opened | Countdown::WasOpen => Ok(Reply::Ok),
-            Countdown::Remaining(_) | Countdown::Duplicate(_) if parks => {
-                let rounds = [(name.bytes(), Some(round))];
-                Ok(park(ctx, &rounds, Rule::All, timeout, Answer::Ok))
-            }
-            Countdown::Remaining(_) | Countdown::Duplicate(_) => Ok(Reply::Null),
+            Countdown::Remaining(_) | Countdown::Duplicate(_) => Ok(parked),
         }
     }
 }

@@ -40,7 +40,7 @@ impl Command for Await {
 
     fn run(ctx: Context<'_>, mut args: Args<'_, Str<'_>>) -> Result<Reply, Error> {
         let name = *args.next()?;
-        let timeout = Timeout::parse(args.next()?.bytes(), now())?;
+        let timeout = Timeout::parse(args.next()?.bytes())?;
         let missing = Missing::parse(args)?;
 
         let found = find(ctx, name, missing)?;
@@ -50,7 +50,7 @@ impl Command for Await {
             Found::Failed(error) => Err(error),
             Found::Closed(_) if !may_park(ctx)? => Ok(Reply::Null),
             Found::Closed(round) => {
-                Ok(park(ctx, &[(name.bytes(), round)], Rule::All, timeout, Answer::Ok))
+                park(ctx, &[(name.bytes(), round)], Rule::All, timeout, Answer::Ok)
             }
         }
     }
@@ -126,6 +126,7 @@ pub(super) fn may_park(ctx: Context<'_>) -> Result<bool, Error> {
     } else if ctx.is_out_of_memory() {
         Err(Error::OutOfMemory)
     } else if !config::may_park(parking::with_lot(|lot| lot.parked())) {
+        stats::REFUSED.count();
         Err(Error::TooManyWaiters)
     } else {
         Ok(true)
@@ -133,13 +134,16 @@ pub(super) fn may_park(ctx: Context<'_>) -> Result<bool, Error> {
 }
 
 /// Parks the client until the rule is met, or its timeout passes.
+///
+/// # Errors
+/// If the server does not park this client, for a reason of its own.
 pub(super) fn park(
     ctx: Context<'_>,
     rounds: &[(&[u8], Option<Round>)],
     rule: Rule,
     timeout: Timeout,
     answer: Answer,
-) -> Reply {
+) -> Result<Reply, Error> {
     let millis = match timeout {
         Timeout::Never => None,
         Timeout::Millis(millis) => Some(millis),
@@ -147,12 +151,13 @@ pub(super) fn park(
     let deadline = millis.map(|millis| now() + millis);
     let wait = |ticket| Parked { ticket, deadline, answer };
     if !parking::park(ctx, rounds, rule, millis, wait) {
-        return Reply::Null;
+        stats::REFUSED.count();
+        return Err(Error::CannotWait);
     }
     if let Some(deadline) = deadline {
         parking::add_deadline(ctx, deadline);
     }
-    Reply::Later
+    Ok(Reply::Later)
 }
 
 /// How a client is told that its wait was a success.

@@ -4,7 +4,7 @@
 use crate::args::{Args, Timeout};
 use crate::error::Error;
 use crate::ffi::command::{Arg, Command, KeyUse, Spec};
-use crate::ffi::context::{Context, Reply, now};
+use crate::ffi::context::{Context, Reply};
 use crate::ffi::string::Str;
 use crate::latch::Round;
 use crate::stats;
@@ -38,7 +38,7 @@ impl Command for AwaitAll {
             Some(error) => Err(error),
             None if latches.closed.is_empty() => Ok(Reply::Ok),
             None if !may_park(ctx)? => Ok(Reply::Null),
-            None => Ok(park(ctx, &latches.closed, Rule::All, latches.timeout, Answer::Ok)),
+            None => park(ctx, &latches.closed, Rule::All, latches.timeout, Answer::Ok),
         }
     }
 }
@@ -68,7 +68,7 @@ impl Command for AwaitAny {
         match latches.failed.into_iter().next_back() {
             Some(error) if latches.closed.is_empty() => Err(error),
             _ if !may_park(ctx)? => Ok(Reply::Null),
-            _ => Ok(park(ctx, &latches.closed, Rule::Any, latches.timeout, Answer::Key)),
+            _ => park(ctx, &latches.closed, Rule::Any, latches.timeout, Answer::Key),
         }
     }
 }
@@ -85,7 +85,7 @@ struct Latches<'a> {
 
 impl<'a> Latches<'a> {
     fn find(ctx: Context<'_>, mut args: Args<'a, Str<'a>>) -> Result<Self, Error> {
-        let timeout = Timeout::parse(args.next()?.bytes(), now())?;
+        let timeout = Timeout::parse(args.next()?.bytes())?;
         let keys = args.keys()?;
         let missing = Missing::parse(args)?;
 

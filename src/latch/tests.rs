@@ -144,8 +144,8 @@ fn what_no_latch_can_be_is_not_restored() {
     };
     let long = [b'x'; MAX_TEXT + 1];
     assert!(restore(1, 1, 0, None, &[]));
-    assert!(restore(MAX_COUNT, MAX_COUNT, MAX_LINGER, Some(b"why"), &[]));
-    assert!(!restore(1, 1, MAX_LINGER + 1, None, &[]), "lingers too long");
+    assert!(restore(MAX_COUNT, MAX_COUNT, MAX_DURATION, Some(b"why"), &[]));
+    assert!(!restore(1, 1, MAX_DURATION + 1, None, &[]), "lingers too long");
     assert!(restore(0, 0, 1, None, &[]));
     assert!(restore(1, 3, 0, None, &[b"a", b"b"]));
     assert!(!restore(0, 0, 0, None, &[]), "open, but does not linger");
