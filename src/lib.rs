@@ -46,6 +46,7 @@ const VERSION: i32 = {
 fn load(ctx: Context<'_>, args: &[Str<'_>]) -> Result<(), String> {
     config::read_arguments(args)?;
     ffi::load::set_options(ctx);
+    ffi::turns::register();
     // What can be refused for a user's mistake comes first: Redis 7.0 does not
     // take back a subscription when the rest fails, and would call into a
     // module that is gone.
@@ -53,7 +54,6 @@ fn load(ctx: Context<'_>, args: &[Str<'_>]) -> Result<(), String> {
         .and_then(|()| ffi::type_methods::register(ctx))
         .and_then(|()| commands::register(ctx))
         .and_then(|()| ffi::info::register(ctx))
-        .and_then(|()| ffi::turns::register::<parking::Release>())
         .and_then(|()| ffi::events::subscribe(ctx))
         .map_err(|refused| format!("the server refused {refused}"))
 }

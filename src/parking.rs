@@ -11,7 +11,6 @@ use crate::deadlines::Deadlines;
 use crate::ffi::blocking::{self, Handle, Wait};
 use crate::ffi::context::{Context, now};
 use crate::ffi::key::Key;
-use crate::ffi::load::{detached_context, is_main_thread};
 use crate::ffi::shared::Shared;
 use crate::ffi::string::OwnedStr;
 use crate::ffi::timer::{self, Timer};
@@ -88,48 +87,62 @@ pub(crate) fn park<W: Wait>(
     parked.is_some()
 }
 
-/// Releases clients whose outcome is settled: one batch now, and one in every
-/// second turn of the event loop after this, so that no other client waits for
-/// all.
-pub(crate) fn release() {
-    if !is_main_thread() {
-        return release_soon(); // clients are the main thread's
+/// Releases clients whose outcome a command has settled: a batch now, if the
+/// command is all that is running, and the rest in turns.
+///
+/// Nobody is told what a transaction, a script or a command of another module has
+/// done before all of it is done.
+pub(crate) fn release(ctx: Context<'_>) {
+    if begin_release() {
+        if ctx.is_outermost() {
+            release_batch();
+        }
+        release_soon();
     }
-    let batch = with(|parking| {
-        parking.others_served = false;
-        if parking.lot.has_releases() {
+}
+
+/// Releases clients whose outcome is settled at the ends of turns of the event
+/// loop: for what happens where the server is in the middle of something.
+pub(crate) fn release_soon() {
+    if begin_release() {
+        turns::start::<Release>();
+    }
+}
+
+/// Whether there is somebody to release; the time that it takes is noted.
+fn begin_release() -> bool {
+    with(|parking| {
+        let needed = parking.lot.has_releases();
+        if needed {
             parking.waking.get_or_insert_with(Instant::now);
         }
+        needed
+    })
+}
+
+fn release_batch() {
+    let batch = with(|parking| {
+        parking.others_served = false;
         parking.lot.next_batch(config::wake_batch())
     });
     for handle in batch {
         handle.release();
     }
     with(Parking::note_wake);
-    if with_lot(|lot| lot.has_releases()) { turns::start() } else { turns::stop() }
 }
 
-/// Releases them beginning with the next turn: for what happens where the
-/// server is in the middle of something.
-pub(crate) fn release_soon() {
-    if with_lot(|lot| lot.has_releases()) {
-        turns::start();
-    }
-}
-
-/// What is done in each turn while there is somebody to release.
+/// What is done at the end of each turn while there is somebody to release.
 #[derive(Debug)]
-pub(crate) struct Release;
+struct Release;
 
 impl turns::Task for Release {
     /// A turn serves who is ready in any order. What has come during a batch is
     /// served in a turn without one: it waits for one batch, not for two.
-    fn run() {
-        // Nobody is to be told what a script has done before all of it is.
-        let within = detached_context().is_none_or(|ctx| ctx.is_in_script() || ctx.is_loading());
-        if !within && with(|parking| std::mem::replace(&mut parking.others_served, true)) {
-            release();
+    fn run() -> bool {
+        if with(|parking| std::mem::replace(&mut parking.others_served, true)) {
+            release_batch();
         }
+        with_lot(|lot| lot.has_releases())
     }
 }
 
@@ -173,7 +186,7 @@ impl timer::Task for Decide {
             let all = with_lot(|lot| lot.watch(None, usize::MAX));
             look(ctx, &all);
         }
-        release();
+        release_soon();
     }
 }
 

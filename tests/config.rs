@@ -26,7 +26,7 @@ fn set(server: &Server, name: &str, value: impl ToString) -> Reply {
 
 #[track_caller]
 fn assert_did_not_crash(log: &str) {
-    for trace in ["crashed by signal", "panicked", "STACK TRACE", "ASSERTION"] {
+    for trace in ["crashed by signal", "a bug in the latch module", "STACK TRACE", "ASSERTION"] {
         assert!(!log.contains(trace), "{log}");
     }
 }
@@ -233,10 +233,36 @@ fn loading_the_module_twice_is_refused_and_changes_nothing() {
         assert!(refusal.error().starts_with("ERR "), "{refusal:?}");
         assert_eq!(get(&server, "latch.wake-batch"), 9, "{args:?}");
     }
+    let reason = "latch was not loaded: a module of this name is loaded already";
+    assert_eq!(server.log().matches(reason).count(), 3);
     server.wait_parked(&waiter);
     assert_eq!(server.run("LATCH.COUNTDOWN k"), int(0));
     waiter.receives_only(&ok());
     assert_did_not_crash(&server.log());
+}
+
+/// The descriptors that the server has open.
+#[cfg(target_os = "linux")]
+fn descriptors(server: &Server) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_module_that_was_not_loaded_leaves_nothing_open() {
+    let path = module().to_string_lossy().into_owned();
+    let server = without_the_module();
+    let mut client = server.client();
+    client.run("PING");
+    let before = descriptors(&server);
+    for words in [
+        &["MODULE", "LOAD", &path, "latch.nope", "7"][..],
+        &["MODULE", "LOADEX", &path, "CONFIG", "latch.wake-batch", "0"],
+        &["MODULE", "LOADEX", &path, "CONFIG", "latch.wake-batch", "x"],
+    ] {
+        assert!(client.call(words).error().starts_with("ERR "));
+        assert_eq!(descriptors(&server), before, "{words:?}");
+    }
 }
 
 #[test]

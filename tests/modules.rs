@@ -2,33 +2,11 @@
 
 mod common;
 
-use std::env;
-use std::process::Command;
-
-use common::{Reply, Server, error, int, ok};
-
-/// Builds a library of this package with cargo, and answers with its path.
-fn build(what: &[&str], library: &str) -> String {
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet"])
-        .args(what)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status()
-        .expect("cargo");
-    assert!(built.success(), "cargo build {}", what.join(" "));
-    // <target>/<profile>/deps/<this test>
-    let test = env::current_exe().expect("the path of this test");
-    let target = test.ancestors().nth(3).expect("the folder cargo builds in");
-    let (prefix, suffix) = (env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
-    let (folder, name) = library.rsplit_once('/').expect("a folder");
-    let path = target.join(folder).join(format!("{prefix}{name}{suffix}"));
-    path.to_str().expect("a path in UTF-8").to_owned()
-}
+use common::{Reply, Server, build, caller, error, int, ok};
 
 /// A server with the module of `modules/caller.rs` beside ours.
 fn server_with_a_caller() -> Server {
-    let caller = build(&["--example", "caller"], "debug/examples/caller");
-    Server::builder().config("loadmodule", &caller).start()
+    Server::builder().config("loadmodule", &caller()).start()
 }
 
 #[test]
@@ -97,14 +75,30 @@ fn what_a_thread_of_a_module_does_to_a_latch_is_told_to_its_clients() {
 #[test]
 fn a_panic_in_a_command_is_an_error_reply_and_nothing_else() {
     let faulty = build(&["--lib", "--features", "fault-injection"], "debug/latch");
-    let server = Server::builder().without_module().config("loadmodule", &faulty).start();
+    let server = Server::builder()
+        .without_module()
+        .config("loadmodule", &faulty)
+        // Where one is taken, it is what ends the server.
+        .env("RUST_BACKTRACE", "full")
+        .start();
     let mut client = server.client();
     assert_eq!(client.run("LATCH.SET job 1"), ok());
     let mut waiter = server.parked("LATCH.AWAIT job 0");
     let internal = error("ERR internal error of the latch module, see the server log");
     assert_eq!(client.run("LATCH.PANIC"), internal);
     assert_eq!(client.run("LATCH.PANIC"), internal);
-    assert!(server.log().contains("on purpose, with 1 clients parked"));
+    // One line of the server's own each, with the place, and nothing else.
+    let log = server.log();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("on purpose")).collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    for line in lines {
+        assert!(
+            line.contains(" # <latch> a bug in the latch module, at src/commands/panic.rs:"),
+            "{line}"
+        );
+        assert!(line.ends_with(": on purpose, with 1 clients parked"), "{line}");
+    }
+    assert!(!log.contains("panicked") && !log.contains("stack backtrace"), "{log}");
     // The state is whole, and goes on working.
     assert_eq!(client.run("LATCH.COUNTDOWN job"), int(0));
     assert_eq!(waiter.receive(), ok());

@@ -50,7 +50,7 @@ impl Command for Abort {
         ctx.replicate_verbatim();
         super::changed(ctx, name, c"latch.abort");
         stats::ABORT.count();
-        parking::release();
+        parking::release(ctx);
         Ok(Reply::Integer(i64::try_from(released).unwrap_or(i64::MAX)))
     }
 }

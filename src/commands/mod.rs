@@ -79,7 +79,7 @@ fn opened(ctx: Context<'_>, name: Str<'_>, mut key: Key<'_>, opening: Opening, e
     if opening.linger == 0 {
         ctx.notify(EventClass::Generic, c"del", name);
     }
-    parking::release();
+    parking::release(ctx);
 }
 
 /// What there is to know of a latch that opens.

@@ -67,7 +67,7 @@ impl Command for Set {
             stats::OPEN.count();
             ctx.notify(EventClass::Module, c"latch.set", name);
             ctx.notify(EventClass::Module, c"latch.open", name);
-            parking::release();
+            parking::release(ctx);
         }
         Ok(Reply::Ok)
     }

@@ -1,12 +1,13 @@
 //! What a callback may ask of the server: replies, propagation, events.
 
-use std::ffi::{CStr, CString, c_int, c_long, c_longlong};
+use std::ffi::{CStr, c_int, c_long, c_longlong};
 use std::marker::PhantomData;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
 use redis_module::raw;
 
+use super::load::is_main_thread;
 use super::string::{Str, Vector};
 use crate::error::Error;
 use crate::waiters::Db;
@@ -193,9 +194,20 @@ impl<'a> Context<'a> {
         self.has_flag(raw::REDISMODULE_CTX_FLAGS_REPLICATED | raw::REDISMODULE_CTX_FLAGS_LOADING)
     }
 
-    /// Whether a script or a function is running.
-    pub(crate) fn is_in_script(self) -> bool {
-        self.has_flag(raw::REDISMODULE_CTX_FLAGS_LUA)
+    /// Whether the running command is all that is running: a connected client has
+    /// sent it by itself, not in a transaction or a script, and no module calls it.
+    pub(crate) fn is_outermost(self) -> bool {
+        let within = raw::REDISMODULE_CTX_FLAGS_LOADING;
+        is_main_thread() && !self.denies_blocking() && !self.has_flag(within) && self.is_connected()
+    }
+
+    /// Whether the client of this context is a connection, not one that a module
+    /// or the server has made to run commands.
+    fn is_connected(self) -> bool {
+        // SAFETY: the context is valid.
+        let id = unsafe { api!(RedisModule_GetClientId)(self.as_ptr()) };
+        // SAFETY: null: we only want to know whether there is such a client.
+        unsafe { api!(RedisModule_GetClientInfoById)(ptr::null_mut(), id) == OK }
     }
 
     /// Whether the server is loading a dataset.
@@ -207,16 +219,6 @@ impl<'a> Context<'a> {
         // SAFETY: the context is valid.
         let set = unsafe { api!(RedisModule_GetContextFlags)(self.as_ptr()) };
         set.cast_unsigned() & flags != 0
-    }
-
-    /// Writes a line to the server log.
-    pub(crate) fn log_warning(self, message: &str) {
-        // What somebody sent may be in it, and must not look like a line.
-        let message = CString::new(message.replace(char::is_control, "?")).unwrap_or_default();
-        // The message is an argument, not the format: it may have a `%`.
-        let (level, format) = (c"warning".as_ptr(), c"%s".as_ptr());
-        // SAFETY: the context is valid, and `%s` takes the one string.
-        unsafe { api!(RedisModule_Log)(self.as_ptr(), level, format, message.as_ptr()) };
     }
 }
 

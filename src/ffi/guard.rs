@@ -1,6 +1,22 @@
 //! Keeps panics out of the server.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
+
+use super::load::log_warning;
+
+/// From now on a panic is one line in the server's log, with its text and place.
+///
+/// There is no backtrace: taking one has libc allocate memory that we would free,
+/// see the rules in `ffi/mod.rs`.
+pub(super) fn log_panics() {
+    panic::set_hook(Box::new(|info| log_warning(&describe(info))));
+}
+
+fn describe(info: &PanicHookInfo<'_>) -> String {
+    let text = info.payload_as_str().unwrap_or("no text");
+    let place = info.location().map_or("an unknown place".into(), ToString::to_string);
+    format!("a bug in the latch module, at {place}: {text}")
+}
 
 /// Runs the body of a function that the server called; `or` is the answer if
 /// it panics. The panic is a bug of ours, and its message goes to the log.

@@ -1,6 +1,6 @@
 //! Loading the module.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, CString, c_int};
 use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -9,7 +9,7 @@ use std::thread::{self, ThreadId};
 use redis_module::raw;
 
 use super::context::{Context, ERR, OK};
-use super::guard::guarded;
+use super::guard::{guarded, log_panics};
 use super::string::Str;
 
 /// The name of the module, and of its settings up to the dot.
@@ -35,6 +35,18 @@ static DETACHED: AtomicPtr<raw::RedisModuleCtx> = AtomicPtr::new(ptr::null_mut()
 pub(crate) fn detached_context() -> Option<Context<'static>> {
     // SAFETY: the detached context is never freed.
     unsafe { Context::from_raw(DETACHED.load(Ordering::Relaxed)) }
+}
+
+/// Writes a line to the server log.
+pub(super) fn log_warning(message: &str) {
+    // What somebody sent may be in it, and must not look like a line.
+    let message = CString::new(message.replace(char::is_control, "?")).unwrap_or_default();
+    let ctx = DETACHED.load(Ordering::Relaxed);
+    // The message is an argument, not the format: it may have a `%`.
+    let (level, format) = (c"warning".as_ptr(), c"%s".as_ptr());
+    // SAFETY: the context is null, which is allowed, or never freed; `%s` takes the
+    // one string.
+    unsafe { api!(RedisModule_Log)(ctx, level, format, message.as_ptr()) };
 }
 
 /// The thread that loads modules and serves clients.
@@ -81,6 +93,8 @@ pub(crate) unsafe extern "C" fn RedisModule_OnLoad(
     let (name, api) = (NAME.as_ptr(), raw::REDISMODULE_APIVER_1.cast_signed());
     // SAFETY: the server passes its context; the name ends with a NUL.
     if unsafe { raw::Export_RedisModule_Init(ctx, name, crate::VERSION, api) } != OK {
+        // The only thing that this refuses, and it has no words for it.
+        log_warning("latch was not loaded: a module of this name is loaded already");
         return ERR;
     }
     guarded(ERR, || {
@@ -89,11 +103,12 @@ pub(crate) unsafe extern "C" fn RedisModule_OnLoad(
             return ERR;
         };
         if !is_supported() {
-            ctx.log_warning("latch needs Redis 7.0 or newer, or Valkey 8.0 or newer");
+            log_warning("latch needs Redis 7.0 or newer, or Valkey 8.0 or newer");
             return ERR;
         }
         // SAFETY: `argc` strings that are valid during this call.
         let args = unsafe { Str::list(argv, argc) };
+        log_panics();
         MAIN_THREAD.get_or_init(|| thread::current().id());
         // SAFETY: this is the context of loading.
         let detached = unsafe { api!(RedisModule_GetDetachedThreadSafeContext)(ctx.as_ptr()) };
@@ -101,7 +116,7 @@ pub(crate) unsafe extern "C" fn RedisModule_OnLoad(
         match crate::load(ctx, args) {
             Ok(()) => OK,
             Err(refusal) => {
-                ctx.log_warning(&format!("latch was not loaded: {refusal}"));
+                log_warning(&format!("latch was not loaded: {refusal}"));
                 ERR
             }
         }

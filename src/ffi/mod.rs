@@ -12,6 +12,10 @@
 //!   types and call safe code elsewhere.
 //! - Memory that we hand to the server or get back was made by the allocator
 //!   of the server, which is the global one of this crate.
+//! - Nothing of libc is used that allocates for its caller (`realpath`, `strdup`,
+//!   `getaddrinfo`, a backtrace). Valkey 8.1 and newer load a module with a scope
+//!   of its own for symbols, and the `free` that it finds need not be the one that
+//!   belongs to libc's `malloc`.
 #![allow(unsafe_code)]
 
 /// The function pointer of an entry point that every supported server has.

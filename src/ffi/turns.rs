@@ -1,10 +1,12 @@
-//! Turns of the server's event loop: a task that runs once in each of them,
+//! Turns of the server's event loop: a task that runs at the end of each of them,
 //! while it has something to do.
 //!
-//! A socket to ourselves. As long as there is a byte in it, the event loop
-//! finds it readable in every turn, among the sockets of the clients. A timer
-//! of the module API would do the same at a millisecond a turn, to which the
-//! server rounds up what follows a timer.
+//! The end of a turn, where the server is about to sleep, is never within a
+//! command: not in a slow script, a load or another module's command, during
+//! which the server looks after its clients in turns of another kind. A socket to
+//! ourselves keeps the server from sleeping: as long as there is a byte in it, the
+//! event loop finds it readable. A timer of the module API would do the same at a
+//! millisecond a turn, to which the server rounds up what follows a timer.
 
 use std::ffi::{c_int, c_void};
 use std::io::{self, Read, Write};
@@ -18,26 +20,50 @@ use redis_module::raw;
 
 use super::context::OK;
 use super::guard::guarded;
+use super::load::detached_context;
 
-static SOCKET: OnceLock<Socket> = OnceLock::new();
+/// What is done at the end of a turn.
+pub(crate) trait Task {
+    /// Runs on the main thread, between commands, with no client. Answers whether
+    /// there is more to do.
+    fn run() -> bool;
+}
 
-/// Whether there is a byte in the socket.
-static RUNNING: AtomicBool = AtomicBool::new(false);
+/// Whether the task has something to do.
+static NEEDED: AtomicBool = AtomicBool::new(false);
+
+/// Whether the server tells us of the ends of turns, and is kept awake. Outlives
+/// `NEEDED` by a turn: a subscription cannot be given up from within.
+static ARMED: AtomicBool = AtomicBool::new(false);
+
+/// The process of the server. One that it forks shares the event loop's
+/// descriptors, may run commands (of a script that is debugged), and must leave
+/// them alone.
+static OWNER: OnceLock<u32> = OnceLock::new();
+
+/// Made when it is first needed: a module that is not loaded in the end leaves
+/// nothing open. Never closed. `None`: there is none to be had, and a server with
+/// nothing else to do has ten turns a second.
+static SOCKET: OnceLock<Option<Socket>> = OnceLock::new();
 
 struct Socket {
     reader: UnixStream,
     writer: UnixStream,
-    /// The process of the server: one that it forks shares the socket, may
-    /// run commands (of a script that is debugged), and must leave it alone.
-    owner: u32,
 }
 
 impl Socket {
-    fn new() -> io::Result<Self> {
+    /// A socket in the event loop of the server.
+    fn new<T: Task>() -> io::Result<Self> {
         let (reader, writer) = UnixStream::pair()?;
         reader.set_nonblocking(true)?;
         writer.set_nonblocking(true)?;
-        Ok(Self { reader, writer, owner: process::id() })
+        let (fd, awake) = (reader.as_raw_fd(), Some(on_awake::<T> as _));
+        let readable = raw::REDISMODULE_EVENTLOOP_READABLE.cast_signed();
+        // SAFETY: the socket stays open if the server takes it; there is no data.
+        match unsafe { api!(RedisModule_EventLoopAdd)(fd, readable, awake, ptr::null_mut()) } {
+            OK => Ok(Self { reader, writer }),
+            _ => Err(io::Error::last_os_error()),
+        }
     }
 
     /// Takes out what is in it.
@@ -46,54 +72,54 @@ impl Socket {
     }
 }
 
-/// What is done in a turn.
-pub(crate) trait Task {
-    /// Runs on the main thread, between commands, with no client; also while a
-    /// slow script or a load lets the server look after its clients.
-    fn run();
+/// To be called while loading: notes whose process this is.
+pub(crate) fn register() {
+    OWNER.get_or_init(process::id);
 }
 
-/// Makes `T` the task.
-///
-/// # Errors
-/// If there is no socket to be had, or the server refuses it.
-pub(crate) fn register<T: Task>() -> Result<(), String> {
-    let socket = Socket::new().map_err(|error| format!("a socket: {error}"))?;
-    // Never closed: the server does not take it back when the rest fails.
-    let socket = SOCKET.get_or_init(|| socket);
-    let (fd, run) = (socket.reader.as_raw_fd(), Some(run::<T> as _));
-    let readable = raw::REDISMODULE_EVENTLOOP_READABLE.cast_signed();
-    // SAFETY: the socket stays open; the task takes no data.
-    match unsafe { api!(RedisModule_EventLoopAdd)(fd, readable, run, ptr::null_mut()) } {
-        OK => Ok(()),
-        _ => Err("a socket in its event loop".into()),
+/// Runs the task at the end of this turn of the event loop and of each that
+/// follows, until it has no more to do.
+pub(crate) fn start<T: Task>() {
+    NEEDED.store(true, Ordering::Relaxed);
+    if !ARMED.load(Ordering::Relaxed) && OWNER.get() == Some(&process::id()) {
+        subscribe(Some(on_turn::<T>));
+        if let Some(socket) = SOCKET.get_or_init(|| Socket::new::<T>().ok()) {
+            // Not written: there is a byte in it already.
+            let _ = (&socket.writer).write(&[0]);
+        }
+        ARMED.store(true, Ordering::Relaxed);
     }
 }
 
-/// Runs the task in each turn of the event loop from the next one on.
-pub(crate) fn start() {
-    if !RUNNING.load(Ordering::Relaxed)
-        && let Some(socket) = own_socket()
-    {
-        let written = (&socket.writer).write_all(&[0]).is_ok();
-        RUNNING.store(written, Ordering::Relaxed);
+/// Wants to be told of the ends of turns, or no more.
+fn subscribe(callback: raw::RedisModuleEventCallback) {
+    let event = raw::RedisModuleEvent { id: raw::REDISMODULE_EVENT_EVENTLOOP, dataver: 1 };
+    if let Some(ctx) = detached_context() {
+        // SAFETY: the context is valid and of this module.
+        unsafe { api!(RedisModule_SubscribeToServerEvent)(ctx.as_ptr(), event, callback) };
     }
 }
 
-/// Does not run the task any more, until it is started again.
-pub(crate) fn stop() {
-    if RUNNING.load(Ordering::Relaxed)
-        && let Some(socket) = own_socket()
+unsafe extern "C" fn on_turn<T: Task>(
+    _ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    subevent: u64,
+    _data: *mut c_void,
+) {
+    let ends = subevent == raw::REDISMODULE_SUBEVENT_EVENTLOOP_BEFORE_SLEEP;
+    if ends && NEEDED.load(Ordering::Relaxed) {
+        NEEDED.store(guarded(false, T::run), Ordering::Relaxed);
+    }
+}
+
+/// The server has found the socket readable: in a turn, or while a command lets it
+/// look after its clients.
+unsafe extern "C" fn on_awake<T: Task>(_fd: c_int, _data: *mut c_void, _mask: c_int) {
+    if !NEEDED.load(Ordering::Relaxed)
+        && let Some(Some(socket)) = SOCKET.get()
     {
         socket.drain();
-        RUNNING.store(false, Ordering::Relaxed);
+        subscribe(None);
+        ARMED.store(false, Ordering::Relaxed);
     }
-}
-
-fn own_socket() -> Option<&'static Socket> {
-    SOCKET.get().filter(|socket| socket.owner == process::id())
-}
-
-unsafe extern "C" fn run<T: Task>(_fd: c_int, _data: *mut c_void, _mask: c_int) {
-    guarded((), T::run);
 }

@@ -12,6 +12,7 @@ use super::server::Server;
 pub struct Builder {
     config: Vec<(String, String)>,
     module_args: Vec<String>,
+    env: Vec<(String, String)>,
     without_module: bool,
     tcp: bool,
     sentinel: bool,
@@ -22,6 +23,12 @@ impl Builder {
     /// `value` is written as it would be there, so `"3600 1"` is two words.
     pub fn config(mut self, name: &str, value: &str) -> Builder {
         self.config.push((name.into(), value.into()));
+        self
+    }
+
+    /// Starts the server with an environment variable set.
+    pub fn env(mut self, name: &str, value: &str) -> Builder {
+        self.env.push((name.into(), value.into()));
         self
     }
 
@@ -73,6 +80,11 @@ impl Builder {
     /// Does it listen on TCP?
     pub(super) fn wants_tcp(&self) -> bool {
         self.tcp
+    }
+
+    /// What it finds in its environment besides ours.
+    pub(super) fn environment(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.env.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// What follows the configuration file on the command line.

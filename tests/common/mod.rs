@@ -33,6 +33,7 @@
 )]
 
 mod builder;
+mod built;
 mod client;
 mod cluster;
 mod crowd;
@@ -55,6 +56,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 pub use builder::{Builder, free_port, module};
+pub use built::{build, caller};
 pub use client::Client;
 pub(crate) use client::cmd;
 pub use cluster::Cluster;

@@ -189,6 +189,7 @@ impl Server {
         command
             .arg(self.dir().join("conf"))
             .args(self.builder.args())
+            .envs(self.builder.environment())
             .stdout(log.try_clone().expect("sharing the log"))
             .stderr(log);
         self.process = Some(Process::spawn(&mut command));

@@ -1,12 +1,14 @@
 //! A module that calls commands on behalf of a client, as modules do: its
 //! commands must not be made to wait.
 #![allow(missing_docs)] // of what the macro makes
+#![allow(unsafe_code)] // as modules do
 
 use std::thread;
+use std::time::{Duration, Instant};
 
 use redis_module::alloc::RedisAlloc;
 use redis_module::{
-    Context, NextArg, RedisError, RedisResult, RedisString, RedisValue, ThreadSafeContext,
+    Context, NextArg, RedisError, RedisResult, RedisString, RedisValue, ThreadSafeContext, raw,
     redis_module,
 };
 
@@ -32,6 +34,30 @@ fn call_on_a_thread(_: &Context, args: Vec<RedisString>) -> RedisResult {
     Ok(RedisValue::SimpleStringStatic("OK"))
 }
 
+/// `CALLER.YIELD ms command [arg ...]`: calls it, and then lets the server look
+/// after its clients for so many ms before it replies.
+fn call_and_yield(ctx: &Context, args: Vec<RedisString>) -> RedisResult {
+    let mut args = args.into_iter().skip(1);
+    let time = Duration::from_millis(args.next_u64()?);
+    let command = args.next_arg()?.to_string_lossy();
+    let args: Vec<RedisString> = args.collect();
+    let reply = ctx.call(&command, args.iter().collect::<Vec<_>>().as_slice());
+    let begun = Instant::now();
+    while begun.elapsed() < time {
+        yield_to_clients(ctx);
+    }
+    reply
+}
+
+fn yield_to_clients(ctx: &Context) {
+    let flags = raw::REDISMODULE_YIELD_FLAG_CLIENTS.cast_signed();
+    // SAFETY: the pointer was written when this module was loaded.
+    let entry = unsafe { raw::RedisModule_Yield };
+    let yield_now = entry.expect("of Redis 7.0 and newer");
+    // SAFETY: the context is the one of a command; the text ends with a NUL.
+    unsafe { yield_now(ctx.get_raw(), flags, c"a slow command".as_ptr()) };
+}
+
 redis_module! {
     name: "caller",
     version: 1,
@@ -40,5 +66,6 @@ redis_module! {
     commands: [
         ["caller.call", call, "write", 0, 0, 0, ""],
         ["caller.thread", call_on_a_thread, "write", 0, 0, 0, ""],
+        ["caller.yield", call_and_yield, "write", 0, 0, 0, ""],
     ],
 }
