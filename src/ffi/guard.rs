@@ -13,7 +13,9 @@ pub(super) fn log_panics() {
 }
 
 fn describe(info: &PanicHookInfo<'_>) -> String {
-    let text = info.payload_as_str().unwrap_or("no text");
+    let payload = info.payload();
+    let literal = payload.downcast_ref::<&str>().copied();
+    let text = literal.or_else(|| payload.downcast_ref().map(String::as_str)).unwrap_or("no text");
     let place = info.location().map_or("an unknown place".into(), ToString::to_string);
     format!("a bug in the latch module, at {place}: {text}")
 }
