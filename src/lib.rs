@@ -19,7 +19,9 @@ mod latch;
 mod lifecycle;
 mod parking;
 mod shadow;
+mod slot;
 mod stats;
+mod sweep;
 mod waiters;
 
 use ffi::context::Context;

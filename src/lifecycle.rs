@@ -2,8 +2,7 @@
 //! or a dataset behind the back of this module.
 //!
 //! None of it releases clients at once, since the server is in the middle of
-//! something: it only settles their outcome and asks for a turn of the event
-//! loop.
+//! something: it only settles their outcome and asks for the end of the turn.
 
 use crate::ffi::context::{Context, now};
 use crate::ffi::events::are_expiries_told;
@@ -16,46 +15,59 @@ use crate::waiters::Db;
 
 /// A latch left its key. If it opened, its round is settled already.
 pub(crate) fn unlinked(db: Db, key: &[u8], round: Round) {
-    if !parking::with_lot(|lot| lot.remove(db, key, round)) {
+    if !parking::with_lot(|lot| lot.is_waited_for(db, key, round)) {
         return;
     }
-    if !are_expiries_told() && has_expired(db, key) {
-        expired(db, key);
+    if detached_context().is_some_and(Context::is_loading) {
+        // By a load into the dataset that there is. The end of it is told, too.
+        parking::with_lot(|lot| lot.displace(db, key, round, now()));
+    } else if are_expiries_told() {
+        parking::removed_perhaps_by_expiry(db, key, round);
+    } else {
+        let expiry = expiry_of_the_removed(db, key);
+        parking::with_lot(|lot| {
+            if let Some(expires) = expiry {
+                lot.note_expiry(db, key, round, expires);
+            }
+            lot.remove(db, key, round, now());
+        });
+        parking::release_soon();
     }
-    parking::release_soon();
 }
 
-/// Whether the time of a key that is just being removed has passed.
-fn has_expired(db: Db, key: &[u8]) -> bool {
-    let Some(ctx) = detached_context() else {
-        return false;
-    };
+/// When a key that is just being removed expires, if it does; `None` if the server
+/// does not find it any more.
+fn expiry_of_the_removed(db: Db, key: &[u8]) -> Option<Option<i64>> {
+    let ctx = detached_context()?;
     ctx.select_db(db);
     let name = OwnedStr::new(key);
-    let expiry = Key::peek_expired(ctx, name.borrow()).expiry();
-    expiry.is_some_and(|at| at < now())
+    Key::peek(ctx, name.as_str()).map(|key| key.expiry())
 }
 
 /// A key expired, where that is told. If it was a latch, `unlinked` was told just before.
 pub(crate) fn expired(db: Db, key: &[u8]) {
-    parking::with_lot(|lot| lot.expired(db, key));
+    parking::removed_by_expiry(db, key);
 }
 
 /// A database is emptied, or all are (`None`). This comes from `FLUSHDB` and
 /// `FLUSHALL`, and before a dataset is loaded in place of the old one.
-pub(crate) fn flushed(ctx: Context<'_>, db: Option<Db>) {
-    parking::with_lot(|lot| lot.flush(db));
-    parking::decide_soon(ctx);
+pub(crate) fn flushed(db: Option<Db>) {
+    parking::with_lot(|lot| lot.flush(db, now()));
+    parking::decide_soon();
 }
 
 /// Two databases changed places.
 pub(crate) fn swapped(a: Db, b: Db) {
-    parking::with_lot(|lot| lot.swap(a, b));
+    parking::with_lot(|lot| lot.swap(a, b, now()));
     parking::release_soon();
 }
 
 /// A dataset has been loaded, or could not be.
-pub(crate) fn loaded(ctx: Context<'_>) {
+pub(crate) fn loaded() {
     parking::dataset_replaced();
-    parking::decide_soon(ctx);
+}
+
+/// Comes several times a second, by a clock that only goes forward.
+pub(crate) fn tick(ctx: Context<'_>) {
+    parking::check_timers(ctx);
 }

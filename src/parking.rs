@@ -1,48 +1,39 @@
-//! The one parking lot of this server, and what keeps it going: turns of the
-//! event loop and timers.
+//! The one parking lot of this server: who is parked in it, and how they are
+//! released.
 //!
 //! Everything here runs under the lock of the server, nearly always on its
 //! main thread. The lot is never borrowed while the server may call back.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::config;
 use crate::deadlines::Deadlines;
 use crate::ffi::blocking::{self, Handle, Wait};
 use crate::ffi::context::{Context, now};
-use crate::ffi::key::Key;
 use crate::ffi::shared::Shared;
-use crate::ffi::string::OwnedStr;
+use crate::ffi::string::{OwnedStr, SharedStr};
 use crate::ffi::timer::{self, Timer};
 use crate::ffi::turns;
-use crate::latch::{Latch, Round, State};
-use crate::shadow::shadow_name;
+use crate::latch::Round;
+use crate::shadow::shadow_of;
 use crate::stats;
-use crate::waiters::{Lot, Outcome, QueueId, Rule, Sighting, Ticket, Watched};
-
-/// Every key with clients parked on it is looked at in a sweep of so many
-/// slices, and then again. It catches what no event tells: a latch that
-/// expired on a replica, slots trimmed in the background, and whatever comes
-/// in future.
-const SLICES: usize = 3;
-/// From slice to slice, in ms: a sweep takes a third of a second, and what
-/// nothing tells of is noticed within a second also on a busy server.
-const SLICE_MILLIS: i64 = 100;
+use crate::sweep::{self, Sweep};
+use crate::waiters::{Db, Lot, Rule, Target, Ticket};
 
 static PARKING: Shared<Parking> = Shared::new();
 
+/// The lot of this server.
+pub(crate) type ServerLot = Lot<Handle, SharedStr>;
+
 #[derive(Debug, Default)]
 struct Parking {
-    lot: Lot<Handle>,
+    lot: ServerLot,
+    sweep: Sweep,
     deadlines: Deadlines,
+    /// A removal of which the lot has not been told: it may be an expiry.
+    removal: Option<Removal>,
     /// Whether the dataset was replaced and the keys were not looked at since.
     reloaded: bool,
-    /// The last queue the sweep has looked at.
-    swept: Option<QueueId>,
-    /// Queues in a slice of this sweep.
-    slice: usize,
-    deciding: Option<Timer<Decide>>,
-    sweeping: Option<Timer<Sweep>>,
     /// Whether there has been a turn for other clients since the last batch.
     others_served: bool,
     /// When the releases that go on have begun.
@@ -51,37 +42,56 @@ struct Parking {
     pacing: Option<(i64, Timer<Pace>)>,
 }
 
+/// A latch that was taken from its key.
+#[derive(Debug)]
+struct Removal {
+    db: Db,
+    key: Box<[u8]>,
+    round: Round,
+    /// In Unix ms.
+    at: i64,
+    begun: Instant,
+}
+
 fn with<T>(access: impl FnOnce(&mut Parking) -> T) -> T {
-    PARKING.with(access)
+    PARKING.with(|parking| {
+        parking.conclude_removal();
+        access(parking)
+    })
 }
 
 /// Lends the lot. `access` must not call the server.
-pub(crate) fn with_lot<T>(access: impl FnOnce(&mut Lot<Handle>) -> T) -> T {
+pub(crate) fn with_lot<T>(access: impl FnOnce(&mut ServerLot) -> T) -> T {
     with(|parking| access(&mut parking.lot))
 }
 
-/// Parks the client of a command on rounds of keys, for at most `timeout` ms
-/// (`None`: for ever). Its wait is made from its ticket. False if the server
+/// Lends the sweep, and the lot to look into.
+pub(crate) fn with_sweep<T>(access: impl FnOnce(&mut Sweep, &ServerLot) -> T) -> T {
+    with(|parking| access(&mut parking.sweep, &parking.lot))
+}
+
+/// Parks the client of a command on latches, at least one, for at most `timeout`
+/// ms (`None`: for ever). Its wait is made from its ticket. False if the server
 /// does not block it.
 pub(crate) fn park<W: Wait>(
     ctx: Context<'_>,
-    rounds: &[(&[u8], Option<Round>)],
+    targets: &[Target<'_>],
     rule: Rule,
     timeout: Option<i64>,
     wait: impl FnOnce(Ticket) -> W,
 ) -> bool {
-    let names: Vec<_> = rounds.iter().map(|(key, _)| OwnedStr::new(&shadow_name(key))).collect();
-    let db = ctx.db();
+    let first = targets.first().map_or(&b""[..], |target| target.key);
+    let (db, shadow) = (ctx.db(), OwnedStr::new(&shadow_of(ctx, first)));
     // The server only blocks here: it calls nothing back before it returns.
     let parked = with_lot(|lot| {
-        lot.park(db, rounds, rule, now(), |ticket| {
-            blocking::block(ctx, &names, timeout.unwrap_or(0), wait(ticket))
+        lot.park(db, targets, rule, now(), |ticket| {
+            blocking::block(ctx, &shadow, timeout.unwrap_or(0), wait(ticket))
         })
     });
     if parked.is_some() {
         stats::PARKED.count();
         stats::PEAK.raise(with_lot(|lot| lot.parked()) as u64);
-        sweep_soon(ctx);
+        with_sweep(|sweep, _| sweep.keep_on(ctx));
     }
     release_soon(); // of a latch that was replaced, unnoticed until now
     parked.is_some()
@@ -105,7 +115,7 @@ pub(crate) fn release(ctx: Context<'_>) {
 /// loop: for what happens where the server is in the middle of something.
 pub(crate) fn release_soon() {
     if begin_release() {
-        turns::start::<Release>();
+        turns::start::<EndOfTurn>();
     }
 }
 
@@ -131,109 +141,75 @@ fn release_batch() {
     with(Parking::note_wake);
 }
 
-/// What is done at the end of each turn while there is somebody to release.
+/// What is done at the end of each turn while there is something to decide or
+/// somebody to release.
 #[derive(Debug)]
-struct Release;
+struct EndOfTurn;
 
-impl turns::Task for Release {
+impl turns::Task for EndOfTurn {
     /// A turn serves who is ready in any order. What has come during a batch is
     /// served in a turn without one: it waits for one batch, not for two.
-    fn run() -> bool {
-        if with(|parking| std::mem::replace(&mut parking.others_served, true)) {
+    fn run(ctx: Context<'_>) -> bool {
+        decide(ctx);
+        if begin_release() && with(|parking| std::mem::replace(&mut parking.others_served, true)) {
             release_batch();
         }
         with_lot(|lot| lot.has_releases())
     }
 }
 
-/// Asks for what a flush or a load has meant, if that is still open.
-pub(crate) fn decide_soon(ctx: Context<'_>) {
-    with(|parking| {
-        let needed = parking.lot.has_flushed() || parking.reloaded;
-        if needed && parking.deciding.is_none() {
-            parking.deciding = Some(Timer::start(ctx, 0));
-        }
-    });
+/// A removal whose meaning is open: it is one, or it is part of a load, which then
+/// has begun and ended by the end of this turn.
+pub(crate) fn decide_soon() {
+    if with(|parking| parking.lot.has_flushed() || parking.reloaded) {
+        turns::start::<EndOfTurn>();
+    }
 }
 
 /// The keys may hold other values now: latches that survived are the same
 /// latches in new values.
 pub(crate) fn dataset_replaced() {
     with(|parking| {
-        parking.lot.reload();
+        parking.lot.reload(now());
         parking.reloaded = parking.lot.parked() > 0;
     });
+    decide_soon();
 }
 
-/// In the turn of the event loop in which a flush or a load has come: decides
-/// what it has meant.
-#[derive(Debug)]
-struct Decide;
-
-impl timer::Task for Decide {
-    fn run(ctx: Context<'_>) {
-        with(|parking| parking.deciding = None);
-        if ctx.is_loading() {
-            return; // the end of the load asks again
-        }
-        let reloaded = with(|parking| {
-            parking.lot.conclude_flush();
-            std::mem::take(&mut parking.reloaded)
-        });
-        if reloaded {
-            // All at once: it must be before anybody can change these keys,
-            // and is nothing beside the load itself.
-            let all = with_lot(|lot| lot.watch(None, usize::MAX));
-            look(ctx, &all);
-        }
-        release_soon();
+/// Decides what flushes and loads have meant.
+fn decide(ctx: Context<'_>) {
+    let reloaded = with(|parking| {
+        parking.lot.conclude_flush();
+        std::mem::take(&mut parking.reloaded)
+    });
+    if reloaded {
+        // All at once: it must be before anybody can change these keys,
+        // and is nothing beside the load itself.
+        sweep::look_at_all(ctx);
     }
 }
 
-/// Looks at the keys of queues. See [`Lot::observe`].
-fn look(ctx: Context<'_>, queues: &[Watched]) {
-    for queue in queues {
-        ctx.select_db(queue.db);
-        let name = OwnedStr::new(&queue.key);
-        // Opening a key whose time has passed expires it: the lot hears of it
-        // through `lifecycle` before the key is seen to be missing.
-        let key = Key::peek(ctx, name.borrow());
-        let found = key.latch().ok().flatten().map(|latch| sight(latch, key.expiry()));
-        with_lot(|lot| lot.observe(queue.id, found, now()));
-    }
+/// A latch left its key, and the server cannot be asked for its time: whether that
+/// has passed is told right after this, by [`removed_by_expiry`], or not at all.
+pub(crate) fn removed_perhaps_by_expiry(db: Db, key: &[u8], round: Round) {
+    let removal = Removal { db, key: key.into(), round, at: now(), begun: Instant::now() };
+    with(|parking| parking.removal = Some(removal));
+    turns::start::<EndOfTurn>();
 }
 
-fn sight(latch: &Latch, expires: Option<i64>) -> Sighting {
-    let outcome = match latch.state() {
-        State::Closed => None,
-        State::Open => Some(Outcome::Opened),
-        State::Aborted(reason) => Some(Outcome::Aborted(reason.into())),
-    };
-    Sighting { round: latch.round(), outcome, expires }
-}
+/// A key expired.
+pub(crate) fn removed_by_expiry(db: Db, key: &[u8]) {
+    /// A key that is set after a removal does not expire within this time.
+    const SHORTEST_LIFE: Duration = Duration::from_millis(1);
 
-/// One slice of the sweep, and the next while anybody is parked.
-#[derive(Debug)]
-struct Sweep;
-
-impl timer::Task for Sweep {
-    fn run(ctx: Context<'_>) {
-        with(|parking| parking.sweeping = None);
-        if !ctx.is_loading() {
-            let slice = with(Parking::next_slice);
-            look(ctx, &slice);
-            decide_soon(ctx);
-            release_soon();
+    PARKING.with(|parking| {
+        if let Some(removal) = &parking.removal
+            && (removal.db, &*removal.key) == (db, key)
+            && removal.begun.elapsed() < SHORTEST_LIFE
+        {
+            parking.lot.expire(db, key, removal.round);
         }
-        sweep_soon(ctx);
-    }
-}
-
-fn sweep_soon(ctx: Context<'_>) {
-    with(|parking| {
-        if parking.sweeping.is_none() && parking.lot.parked() > 0 {
-            parking.sweeping = Some(Timer::start(ctx, SLICE_MILLIS));
-        }
+        parking.conclude_removal();
     });
 }
 
@@ -255,7 +231,24 @@ pub(crate) fn remove_deadline(at: i64) {
     with(|parking| parking.deadlines.remove(at));
 }
 
+/// From time to time: what must go on does.
+pub(crate) fn check_timers(ctx: Context<'_>) {
+    with(|parking| {
+        if parking.lot.parked() > 0 {
+            parking.sweep.keep_on(ctx);
+        }
+    });
+}
+
 impl Parking {
+    /// A removal of which nothing more was told was no expiry, unless its time was
+    /// known to have passed.
+    fn conclude_removal(&mut self) {
+        if let Some(Removal { db, key, round, at, .. }) = self.removal.take() {
+            self.lot.remove(db, &key, round, at);
+        }
+    }
+
     /// Notes how long the releases took, if they are over.
     fn note_wake(&mut self) {
         if !self.lot.has_releases()
@@ -265,18 +258,6 @@ impl Parking {
             stats::WAKE_LAST.set(micros);
             stats::WAKE_MAX.raise(micros);
         }
-    }
-
-    /// What the sweep is to look at next.
-    fn next_slice(&mut self) -> Vec<Watched> {
-        if self.swept.is_none() {
-            // Once for the sweep: it must end in time though queues leave.
-            self.slice = self.lot.waiting_keys().div_ceil(SLICES).max(1);
-        }
-        let slice = self.lot.watch(self.swept, self.slice);
-        let at_the_end = slice.len() < self.slice;
-        self.swept = slice.last().map(|queue| queue.id).filter(|_| !at_the_end);
-        slice
     }
 
     /// Starts a timer for the nearest deadline.

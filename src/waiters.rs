@@ -13,8 +13,9 @@
 //! There is no server in here: a handle is whatever releases a client, and
 //! the model test (`waiters/model.rs`) drives the lot with numbers.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::hash::BuildHasherDefault;
+use std::hash::{BuildHasherDefault, Hash};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::rc::Rc;
 
@@ -22,14 +23,21 @@ use crate::latch::Round;
 
 mod queue;
 mod ticket;
+mod tour;
 
 pub(crate) use queue::QueueId;
 use queue::{Queue, Queues, State, Wanted};
 pub(crate) use ticket::Ticket;
 use ticket::TicketHasher;
+pub(crate) use tour::{Step, Tour};
 
 /// The number of a database.
 pub(crate) type Db = i32;
+
+/// The name of a key: kept once, and shared by all that mean it.
+pub(crate) trait Name: Clone + Eq + Hash + Borrow<[u8]> + for<'a> From<&'a [u8]> {}
+
+impl<K: Clone + Eq + Hash + Borrow<[u8]> + for<'a> From<&'a [u8]>> Name for K {}
 
 /// How a round ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,10 +54,20 @@ pub(crate) enum Outcome {
 
 /// How a wait ended, if not by the client or its timeout.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Verdict {
+pub(crate) struct Verdict<K> {
     pub(crate) outcome: Outcome,
     /// The key that decided it.
-    pub(crate) key: Rc<[u8]>,
+    pub(crate) key: K,
+}
+
+/// A latch that somebody wants to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Target<'a> {
+    pub(crate) key: &'a [u8],
+    /// None is a latch that is still to come.
+    pub(crate) round: Option<Round>,
+    /// When it expires, in Unix ms, if it does.
+    pub(crate) expires: Option<i64>,
 }
 
 /// What a client that waits for several latches needs.
@@ -75,26 +93,34 @@ impl Rule {
 
 /// A queue whose key is to be looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Watched {
+pub(crate) struct Watched<K> {
     pub(crate) id: QueueId,
     pub(crate) db: Db,
-    pub(crate) key: Rc<[u8]>,
+    pub(crate) key: K,
 }
 
-/// A latch that was found at the key of a queue.
+/// What was found at the key of a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sighting {
-    pub(crate) round: Round,
-    /// Its outcome, if it is not closed.
-    pub(crate) outcome: Option<Outcome>,
-    /// When it expires, in ms, if it does.
-    pub(crate) expires: Option<i64>,
+pub(crate) enum Sighting {
+    /// A latch.
+    Latch {
+        round: Round,
+        /// Its outcome, if it is not closed.
+        outcome: Option<Outcome>,
+        /// When it expires, in Unix ms, if it does.
+        expires: Option<i64>,
+    },
+    /// Nothing. If there was a latch, of whose end nothing has told, then this was
+    /// its end.
+    Nothing(Outcome),
+    /// A value of another type.
+    Other,
 }
 
 /// The clients parked on a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Crowd {
-    pub(crate) key: Rc<[u8]>,
+pub(crate) struct Crowd<K> {
+    pub(crate) key: K,
     pub(crate) waiters: usize,
     /// When the first of them came.
     pub(crate) since: i64,
@@ -112,55 +138,55 @@ struct Waiter<H> {
     undecided: usize,
 }
 
-/// All parked clients of a server. `H` is what releases one of them.
+/// All parked clients of a server. `H` is what releases one of them, `K` a name.
 #[derive(Debug)]
-pub(crate) struct Lot<H> {
+pub(crate) struct Lot<H, K = Rc<[u8]>> {
     /// Every client that has not left.
     waiters: HashMap<Ticket, Waiter<H>, BuildHasherDefault<TicketHasher>>,
     /// Every queue with somebody in it, oldest first.
-    queues: BTreeMap<QueueId, Queue>,
+    queues: BTreeMap<QueueId, Queue<K>>,
     /// The waiting queues. There is at most one for a key.
-    by_key: HashMap<Db, HashMap<Rc<[u8]>, QueueId>>,
+    by_key: HashMap<Db, HashMap<K, QueueId>>,
+    /// The waiting queues for a latch that is still to come.
+    coming: BTreeSet<QueueId>,
+    /// The waiting queues for a latch that expires, by when that is to be looked at.
+    due: BTreeSet<(i64, QueueId)>,
     /// Flushed queues, some perhaps left by all in the meantime.
     flushed: Vec<QueueId>,
     /// Settled queues that have not been walked to the end, likewise.
     settled: VecDeque<QueueId>,
-    /// The queue that the last removal settled: its expiry, if that is what it
-    /// was, is told right after it.
-    removed: Option<QueueId>,
     /// The last number given out, to a queue, a ticket or a settlement.
     last: u64,
 }
 
-impl<H> Default for Lot<H> {
+impl<H, K> Default for Lot<H, K> {
     fn default() -> Self {
         Self {
             waiters: HashMap::default(),
             queues: BTreeMap::new(),
             by_key: HashMap::new(),
+            coming: BTreeSet::new(),
+            due: BTreeSet::new(),
             flushed: Vec::new(),
             settled: VecDeque::new(),
-            removed: None,
             last: 0,
         }
     }
 }
 
-impl<H: Copy> Lot<H> {
-    /// Parks a client on rounds of keys of one database; no round means a
-    /// latch that is still to come. `since` is the time, in ms of any clock.
-    /// `block` blocks it, told the ticket, and answers with its handle; if it
-    /// cannot, nobody is parked.
+impl<H: Copy, K: Name> Lot<H, K> {
+    /// Parks a client on latches of one database, at the time `now`. `block`
+    /// blocks it, told the ticket, and answers with its handle; if it cannot,
+    /// nobody is parked.
     pub(crate) fn park(
         &mut self,
         db: Db,
-        rounds: &[(&[u8], Option<Round>)],
+        targets: &[Target<'_>],
         rule: Rule,
-        since: i64,
+        now: i64,
         block: impl FnOnce(Ticket) -> Option<H>,
     ) -> Option<Ticket> {
-        let queues: Queues =
-            rounds.iter().map(|&(key, round)| self.queue_for(db, key, round)).collect();
+        let queues: Queues = targets.iter().map(|target| self.queue_for(db, target, now)).collect();
         let ticket = Ticket(self.next_number());
         let handle = block(ticket);
         for id in queues.as_slice() {
@@ -173,18 +199,18 @@ impl<H: Copy> Lot<H> {
         }
         let handle = handle?;
         let undecided = queues.as_slice().len();
-        self.waiters.insert(ticket, Waiter { handle, since, rule, queues, undecided });
+        self.waiters.insert(ticket, Waiter { handle, since: now, rule, queues, undecided });
         Some(ticket)
     }
 
     /// How the wait of a client ended; `None` while it goes on.
-    pub(crate) fn verdict(&self, ticket: Ticket) -> Option<Verdict> {
+    pub(crate) fn verdict(&self, ticket: Ticket) -> Option<Verdict<K>> {
         let waiter = self.waiters.get(&ticket)?;
         let queues = || waiter.queues.as_slice().iter().filter_map(|id| self.queues.get(id));
         let settled = || {
             queues().filter_map(|queue| match &queue.state {
                 State::Settled(number, outcome) => Some((number, outcome, &queue.key)),
-                State::Waiting | State::Flushed => None,
+                State::Waiting | State::Flushed(_) => None,
             })
         };
         // What decides the wait by itself; if nothing does, the last one that
@@ -196,7 +222,7 @@ impl<H: Copy> Lot<H> {
                 let over = settled().count() == waiter.queues.as_slice().len();
                 settled().filter(|_| over).max_by_key(|(number, ..)| *number)
             })?;
-        Some(Verdict { outcome: outcome.clone(), key: Rc::clone(key) })
+        Some(Verdict { outcome: outcome.clone(), key: key.clone() })
     }
 
     /// Takes a client out: the one end of every wait.
@@ -214,12 +240,20 @@ impl<H: Copy> Lot<H> {
 
     /// A latch was made where there was none: those who wait for one to come
     /// wait for this one. The latch of any others must have gone.
-    pub(crate) fn create(&mut self, db: Db, key: &[u8], round: Round) {
+    pub(crate) fn create(&mut self, db: Db, key: &[u8], round: Round, now: i64) {
         if let Some(id) = self.waiting(db, key) {
-            match self.queues.get_mut(&id).map(|queue| &mut queue.wanted) {
-                Some(wanted @ Wanted::Coming) => *wanted = Wanted::This(round),
-                _ => self.settle_queue(id, Outcome::Gone),
+            if self.coming.contains(&id) {
+                self.want(id, Wanted::This(round));
+            } else {
+                self.settle_removed(id, now);
             }
+        }
+    }
+
+    /// A latch is known to expire at this time, in Unix ms, or not to (any more).
+    pub(crate) fn note_expiry(&mut self, db: Db, key: &[u8], round: Round, expires: Option<i64>) {
+        if let Some(id) = self.find(db, key, Some(round)) {
+            self.expect_expiry(id, expires, None);
         }
     }
 
@@ -251,50 +285,52 @@ impl<H: Copy> Lot<H> {
         undecided.into_iter().filter(|&ticket| self.verdict(ticket).is_some()).count()
     }
 
-    /// A latch was taken from its key before it opened. If it expired,
-    /// [`Lot::expired`] is told right after. False if nobody was parked on it.
-    pub(crate) fn remove(&mut self, db: Db, key: &[u8], round: Round) -> bool {
-        self.removed = self.find(db, key, Some(round));
-        if let Some(id) = self.removed {
-            self.settle_queue(id, Outcome::Gone);
+    /// A latch was taken from its key before it opened, at the time `now`.
+    pub(crate) fn remove(&mut self, db: Db, key: &[u8], round: Round, now: i64) {
+        if let Some(id) = self.find(db, key, Some(round)) {
+            self.settle_removed(id, now);
         }
-        self.removed.is_some()
     }
 
-    /// The removal of this key, the last one seen, was its expiry.
-    pub(crate) fn expired(&mut self, db: Db, key: &[u8]) {
-        if let Some(queue) = self.removed.take().and_then(|id| self.queues.get_mut(&id))
-            && (queue.db, &*queue.key) == (db, key)
-            && let State::Settled(_, outcome) = &mut queue.state
-        {
-            *outcome = Outcome::Expired;
+    /// A latch was taken from its key since its time had passed.
+    pub(crate) fn expire(&mut self, db: Db, key: &[u8], round: Round) {
+        if let Some(id) = self.find(db, key, Some(round)) {
+            self.settle_queue(id, Outcome::Expired);
+        }
+    }
+
+    /// A latch was taken from its key, at the time `now`, by a load that may bring
+    /// it back. Until [`Lot::reload`] or [`Lot::conclude_flush`] says which, it is a
+    /// removal or not.
+    pub(crate) fn displace(&mut self, db: Db, key: &[u8], round: Round, now: i64) {
+        if let Some(id) = self.find(db, key, Some(round)) {
+            self.unlist(id);
+            self.suspend(id, now);
         }
     }
 
     /// A database was emptied, or all (`None`). Until [`Lot::reload`] or
     /// [`Lot::conclude_flush`] says which, it is a removal or a load.
-    pub(crate) fn flush(&mut self, db: Option<Db>) {
+    pub(crate) fn flush(&mut self, db: Option<Db>, now: i64) {
         self.conclude_flush(); // a load has no more than one
         for id in self.take_rounds(db) {
-            if let Some(queue) = self.queues.get_mut(&id) {
-                queue.state = State::Flushed;
-            }
-            self.flushed.push(id);
+            self.suspend(id, now);
         }
     }
 
-    /// A dataset was loaded in place of the old one, and a flush was part of
-    /// that: all queues wait on, until their keys have been looked at.
-    pub(crate) fn reload(&mut self) {
+    /// A dataset was loaded in place of the old one, or into it: all queues wait
+    /// on, until their keys have been looked at.
+    pub(crate) fn reload(&mut self, now: i64) {
         for id in std::mem::take(&mut self.flushed) {
             let Some(queue) = self.queues.get_mut(&id) else {
                 continue;
             };
-            let (db, key) = (queue.db, Rc::clone(&queue.key));
             queue.state = State::Waiting;
+            let (db, key, expires) = (queue.db, queue.key.clone(), queue.expires);
             if let Some(newer) = self.by_key.entry(db).or_default().insert(key, id) {
-                self.settle_unlisted(newer, Outcome::Gone);
+                self.settle_unlisted(newer, self.removal(newer, now));
             }
+            self.expect_expiry(id, expires, None);
         }
         for queue in self.queues.values_mut() {
             if let Wanted::This(_) = queue.wanted {
@@ -306,54 +342,64 @@ impl<H: Copy> Lot<H> {
     /// The flush was a removal.
     pub(crate) fn conclude_flush(&mut self) {
         for id in std::mem::take(&mut self.flushed) {
-            self.settle_unlisted(id, Outcome::Gone);
+            if let Some(State::Flushed(outcome)) = self.queues.get(&id).map(|queue| &queue.state) {
+                let outcome = outcome.clone();
+                self.settle_unlisted(id, outcome);
+            }
         }
     }
 
     /// Two databases changed places: their clients stay where they were, with
     /// the latches gone from under them.
-    pub(crate) fn swap(&mut self, a: Db, b: Db) {
+    pub(crate) fn swap(&mut self, a: Db, b: Db, now: i64) {
         if a == b {
             return;
         }
         for db in [a, b] {
             for id in self.take_rounds(Some(db)) {
-                self.settle_unlisted(id, Outcome::Gone);
+                self.settle_unlisted(id, self.removal(id, now));
             }
         }
     }
 
-    /// Up to `limit` waiting queues that come after `last`, oldest first.
-    pub(crate) fn watch(&self, last: Option<QueueId>, limit: usize) -> Vec<Watched> {
-        self.queues
-            .range((last.map_or(Unbounded, Excluded), Unbounded))
-            .filter(|(_, queue)| queue.state == State::Waiting)
-            .take(limit)
-            .map(|(&id, queue)| Watched { id, db: queue.db, key: Rc::clone(&queue.key) })
-            .collect()
+    /// A queue whose latch should have expired before `now`. It is not answered
+    /// again before it has been observed.
+    pub(crate) fn next_due(&mut self, now: i64) -> Option<Watched<K>> {
+        let &(at, id) = self.due.first()?;
+        if at >= now {
+            return None;
+        }
+        self.due.pop_first();
+        self.queues.get(&id).map(|queue| queue.watched(id))
+    }
+
+    /// The next step on a tour of all queues that wait.
+    pub(crate) fn step_on(&self, tour: &mut Tour) -> Step<K> {
+        tour.step(self.last, &self.coming, &self.queues)
     }
 
     /// What was found at the key of a queue, at the time `now`. Another round
-    /// means that the latch of this queue is gone. A latch that is not seen
-    /// after its time has expired, though the server has not removed it yet.
-    pub(crate) fn observe(&mut self, id: QueueId, found: Option<Sighting>, now: i64) {
-        let Some(queue) = self.queues.get_mut(&id).filter(|queue| queue.state == State::Waiting)
-        else {
+    /// means that the latch of this queue is gone.
+    pub(crate) fn observe(&mut self, id: QueueId, found: Sighting, now: i64) {
+        let Some(queue) = self.queues.get(&id).filter(|queue| queue.state == State::Waiting) else {
             return;
         };
         match found {
-            Some(found) if queue.wanted.is(Some(found.round)) => {
-                queue.wanted = Wanted::This(found.round);
-                queue.expires = found.expires;
-                if let Some(outcome) = found.outcome {
+            Sighting::Latch { round, outcome, expires } if queue.wanted.is(Some(round)) => {
+                self.want(id, Wanted::This(round));
+                self.expect_expiry(id, expires, Some(now));
+                if let Some(outcome) = outcome {
                     self.settle_queue(id, outcome);
                 }
             }
-            None if queue.wanted == Wanted::Coming => {}
-            None if queue.expires.is_some_and(|at| at <= now) => {
-                self.settle_queue(id, Outcome::Expired);
+            Sighting::Nothing(_) if queue.wanted == Wanted::Coming => {}
+            Sighting::Nothing(untold)
+                if matches!(queue.wanted, Wanted::This(_)) && !queue.has_expired(now) =>
+            {
+                self.settle_queue(id, untold);
             }
-            _ => self.settle_queue(id, Outcome::Gone),
+            Sighting::Other if queue.wanted == Wanted::Coming => {}
+            _ => self.settle_removed(id, now),
         }
     }
 
@@ -386,7 +432,7 @@ impl<H: Copy> Lot<H> {
         queue.walked = Some(ticket);
         match &queue.state {
             State::Settled(_, outcome) => Some((ticket, outcome.clone())),
-            State::Waiting | State::Flushed => None, // cannot be: it is in `settled`
+            State::Waiting | State::Flushed(_) => None, // cannot be: it is in `settled`
         }
     }
 
@@ -427,13 +473,13 @@ impl<H: Copy> Lot<H> {
     }
 
     /// The keys of a database that clients are parked on, in no order.
-    pub(crate) fn crowds(&self, db: Db) -> Vec<Crowd> {
+    pub(crate) fn crowds(&self, db: Db) -> Vec<Crowd<K>> {
         let ids = self.by_key.get(&db).into_iter().flat_map(HashMap::values);
         let queues = ids.filter_map(|id| self.queues.get(id));
         queues
             .filter_map(|queue| {
                 let oldest = self.waiters.get(queue.waiters.first()?)?;
-                let (key, waiters) = (Rc::clone(&queue.key), queue.waiters.len());
+                let (key, waiters) = (queue.key.clone(), queue.waiters.len());
                 Some(Crowd { key, waiters, since: oldest.since })
             })
             .collect()
@@ -460,34 +506,56 @@ impl<H: Copy> Lot<H> {
         self.queues.get(&id)?.wanted.is(round).then_some(id)
     }
 
-    /// The waiting queue for the latch of this round, or for one to come; made
-    /// if need be.
-    fn queue_for(&mut self, db: Db, key: &[u8], round: Option<Round>) -> QueueId {
+    /// Whether somebody waits for the latch of this round.
+    pub(crate) fn is_waited_for(&self, db: Db, key: &[u8], round: Round) -> bool {
+        self.find(db, key, Some(round)).is_some()
+    }
+
+    /// The waiting queue for this latch; made if need be.
+    fn queue_for(&mut self, db: Db, target: &Target<'_>, now: i64) -> QueueId {
+        let &Target { key, round, expires } = target;
         let wanted = round.map_or(Wanted::Coming, Wanted::This);
-        if let Some(id) = self.find(db, key, round) {
-            if let Some(queue) = self.queues.get_mut(&id) {
-                queue.wanted = wanted;
+        let id = self.find(db, key, round).unwrap_or_else(|| {
+            if let Some(older) = self.waiting(db, key) {
+                // The latch was replaced and nothing told us; see `observe`.
+                self.settle_removed(older, now);
             }
-            return id;
-        }
-        if let Some(older) = self.waiting(db, key) {
-            // The latch was replaced and nothing told us; see `observe`.
-            self.settle_queue(older, Outcome::Gone);
-        }
-        let id = QueueId(self.next_number());
-        let key: Rc<[u8]> = key.into();
-        self.by_key.entry(db).or_default().insert(Rc::clone(&key), id);
-        let queue = Queue {
-            db,
-            key,
-            wanted,
-            expires: None,
-            state: State::Waiting,
-            waiters: BTreeSet::new(),
-            walked: None,
-        };
-        self.queues.insert(id, queue);
+            let id = QueueId(self.next_number());
+            let key = K::from(key);
+            self.by_key.entry(db).or_default().insert(key.clone(), id);
+            self.queues.insert(id, Queue::new(db, key));
+            id
+        });
+        self.want(id, wanted);
+        self.expect_expiry(id, expires, None);
         id
+    }
+
+    /// From now on a waiting queue is for this latch.
+    fn want(&mut self, id: QueueId, wanted: Wanted) {
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.wanted = wanted;
+            if wanted == Wanted::Coming {
+                self.coming.insert(id);
+            } else {
+                self.coming.remove(&id);
+            }
+        }
+    }
+
+    /// From now on the latch of a waiting queue is known to expire at this time.
+    /// That is looked at then, but not again before `seen` has passed.
+    fn expect_expiry(&mut self, id: QueueId, expires: Option<i64>, seen: Option<i64>) {
+        if let Some(queue) = self.queues.get_mut(&id) {
+            if let Some(due) = queue.due.take() {
+                self.due.remove(&(due, id));
+            }
+            queue.expires = expires;
+            queue.due = expires.map(|at| at.max(seen.unwrap_or(i64::MIN)));
+            if let Some(due) = queue.due {
+                self.due.insert((due, id));
+            }
+        }
     }
 
     /// Takes the queues of a database, or of all, from `by_key`; but not those
@@ -505,12 +573,36 @@ impl<H: Copy> Lot<H> {
             });
         }
         by_key.retain(|_, keys| !keys.is_empty());
+        taken.iter().for_each(|&id| self.look_no_more(id));
         taken
     }
 
+    /// What it is for a queue that its latch is removed at the time `now`.
+    fn removal(&self, id: QueueId, now: i64) -> Outcome {
+        match self.queues.get(&id) {
+            Some(queue) if queue.has_expired(now) => Outcome::Expired,
+            _ => Outcome::Gone,
+        }
+    }
+
+    /// Settles a queue whose latch was removed.
+    fn settle_removed(&mut self, id: QueueId, now: i64) {
+        self.settle_queue(id, self.removal(id, now));
+    }
+
     fn settle_queue(&mut self, id: QueueId, outcome: Outcome) {
-        self.forget_key(id);
+        self.unlist(id);
         self.settle_unlisted(id, outcome);
+    }
+
+    /// A queue that is not found by key any more waits to hear whether its latch
+    /// comes back.
+    fn suspend(&mut self, id: QueueId, now: i64) {
+        let outcome = self.removal(id, now);
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.state = State::Flushed(outcome);
+            self.flushed.push(id);
+        }
     }
 
     /// Settles a queue that is not found by key any more.
@@ -524,21 +616,30 @@ impl<H: Copy> Lot<H> {
 
     fn drop_if_empty(&mut self, id: QueueId) {
         if self.queues.get(&id).is_some_and(|queue| queue.waiters.is_empty()) {
-            self.forget_key(id);
+            self.unlist(id);
             self.queues.remove(&id);
         }
     }
 
-    /// A waiting queue is not found by key any more.
-    fn forget_key(&mut self, id: QueueId) {
+    /// A waiting queue is not found by key any more, and not looked at.
+    fn unlist(&mut self, id: QueueId) {
         let Some(queue) = self.queues.get(&id).filter(|queue| queue.state == State::Waiting) else {
             return;
         };
         if let Some(keys) = self.by_key.get_mut(&queue.db) {
-            keys.remove(&queue.key);
+            keys.remove(queue.key.borrow());
             if keys.is_empty() {
                 self.by_key.remove(&queue.db);
             }
+        }
+        self.look_no_more(id);
+    }
+
+    /// A queue is not looked at any more.
+    fn look_no_more(&mut self, id: QueueId) {
+        self.coming.remove(&id);
+        if let Some(due) = self.queues.get_mut(&id).and_then(|queue| queue.due.take()) {
+            self.due.remove(&(due, id));
         }
     }
 }

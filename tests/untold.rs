@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::*;
 
 /// Takes a while, after which the key `done` is there.
-const TAKES_ITS_TIME: &str = "for i = 1, 1e8 do end redis.call('SET', 'done', 1)";
+const TAKES_ITS_TIME: &str = "for i = 1, 3e8 do end redis.call('SET', 'done', 1)";
 
 /// What opens, aborts or removes the latch `k`, and what its waiters are told.
 fn endings() -> [(&'static str, Reply); 4] {
@@ -91,7 +91,7 @@ fn another_modules_command_that_ends_a_round_has_ended_when_the_first_is_told() 
     for (ending, told) in endings() {
         server.run("LATCH.SET k 1");
         let mut waiters = server.crowd(3, "LATCH.AWAIT k 0");
-        runner.send_line(&format!("CALLER.YIELD 400 {ending}"));
+        runner.send_line(&format!("CALLER.YIELD 1500 {ending}"));
         told_when_it_is_done(&server, &mut runner, &mut waiters, &told);
     }
 }

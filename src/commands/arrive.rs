@@ -10,7 +10,7 @@ use crate::latch::{Countdown, Latch, State};
 use crate::stats;
 use crate::waiters::Rule;
 
-use super::r#await::{Answer, may_park, park};
+use super::r#await::{Answer, may_park, park, target};
 use super::countdown::{count_down, read_id};
 
 /// Counts down by one and waits for the rest, in one step: a barrier.
@@ -46,11 +46,10 @@ impl Command for Arrive {
         let Some(latch) = latch else {
             return Ok(Reply::Ok);
         };
-        let round = latch.round();
         // It parks before it counts: who is refused a place has not arrived, and
         // whatever the countdown's own event sets off finds it waiting.
         let parked = if must_wait(latch, id) && may_park(ctx)? {
-            park(ctx, &[(name.bytes(), Some(round))], Rule::All, timeout, Answer::Ok)?
+            park(ctx, &[target(name, latch, &key)], Rule::All, timeout, Answer::Ok)?
         } else {
             Reply::Null
         };

@@ -16,10 +16,10 @@ use crate::ffi::command::{Arg, Command, KeyUse, Spec};
 use crate::ffi::context::{Context, Reply, now};
 use crate::ffi::key::Key;
 use crate::ffi::string::Str;
-use crate::latch::{Round, State};
+use crate::latch::{Latch, State};
 use crate::parking;
 use crate::stats;
-use crate::waiters::{Outcome, Rule, Ticket};
+use crate::waiters::{Outcome, Rule, Target, Ticket};
 
 /// Waits until the latch opens.
 #[derive(Debug)]
@@ -49,9 +49,7 @@ impl Command for Await {
             Found::Open => Ok(Reply::Ok),
             Found::Failed(error) => Err(error),
             Found::Closed(_) if !may_park(ctx)? => Ok(Reply::Null),
-            Found::Closed(round) => {
-                park(ctx, &[(name.bytes(), round)], Rule::All, timeout, Answer::Ok)
-            }
+            Found::Closed(target) => park(ctx, &[target], Rule::All, timeout, Answer::Ok),
         }
     }
 }
@@ -91,28 +89,40 @@ impl Missing {
 
 /// What is at a key, to a wait that begins.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(super) enum Found<'a> {
     /// An open latch, or what counts as one.
     Open,
     /// What ends the wait before it begins.
     Failed(Error),
-    /// A closed latch; no round means one that is still to come.
-    Closed(Option<Round>),
+    /// A closed latch, or one that is still to come.
+    Closed(Target<'a>),
 }
 
 /// Looks at a key that a client wants to wait for. An error is one of the
 /// command, not of the latch.
-pub(super) fn find(ctx: Context<'_>, name: Str<'_>, missing: Missing) -> Result<Found, Error> {
-    Ok(match (Key::read(ctx, name).latch()?, missing) {
+pub(super) fn find<'a>(
+    ctx: Context<'_>,
+    name: Str<'a>,
+    missing: Missing,
+) -> Result<Found<'a>, Error> {
+    let key = Key::read(ctx, name);
+    Ok(match (key.latch()?, missing) {
         (None, Missing::Open) => Found::Open,
         (None, Missing::Error) => Found::Failed(Error::NoLatch),
-        (None, Missing::Wait) => Found::Closed(None),
+        (None, Missing::Wait) => {
+            Found::Closed(Target { key: name.bytes(), round: None, expires: None })
+        }
         (Some(latch), _) => match latch.state() {
             State::Open => Found::Open,
             State::Aborted(reason) => Found::Failed(Error::Aborted(reason.into())),
-            State::Closed => Found::Closed(Some(latch.round())),
+            State::Closed => Found::Closed(target(name, latch, &key)),
         },
     })
+}
+
+/// The closed latch of a key, as something to wait for.
+pub(super) fn target<'a>(name: Str<'a>, latch: &Latch, key: &Key<'_>) -> Target<'a> {
+    Target { key: name.bytes(), round: Some(latch.round()), expires: key.expiry() }
 }
 
 /// Whether the client is to be parked. If not, it is told null, as if its
@@ -139,7 +149,7 @@ pub(super) fn may_park(ctx: Context<'_>) -> Result<bool, Error> {
 /// If the server does not park this client, for a reason of its own.
 pub(super) fn park(
     ctx: Context<'_>,
-    rounds: &[(&[u8], Option<Round>)],
+    targets: &[Target<'_>],
     rule: Rule,
     timeout: Timeout,
     answer: Answer,
@@ -150,7 +160,7 @@ pub(super) fn park(
     };
     let deadline = millis.map(|millis| now() + millis);
     let wait = |ticket| Parked { ticket, deadline, answer };
-    if !parking::park(ctx, rounds, rule, millis, wait) {
+    if !parking::park(ctx, targets, rule, millis, wait) {
         stats::REFUSED.count();
         return Err(Error::CannotWait);
     }
@@ -186,7 +196,9 @@ impl Wait for Parked {
         };
         let error = match (verdict.outcome, self.answer) {
             (Outcome::Opened, Answer::Ok) => return Reply::Ok,
-            (Outcome::Opened, Answer::Key) => return Reply::Bulk(verdict.key),
+            (Outcome::Opened, Answer::Key) => {
+                return Reply::Bulk(verdict.key.as_str().bytes().into());
+            }
             (Outcome::Gone, _) => Error::Gone,
             (Outcome::Expired, _) => Error::Expired,
             (Outcome::Aborted(reason), _) => Error::Aborted(reason),

@@ -6,9 +6,8 @@ use crate::error::Error;
 use crate::ffi::command::{Arg, Command, KeyUse, Spec};
 use crate::ffi::context::{Context, Reply};
 use crate::ffi::string::Str;
-use crate::latch::Round;
 use crate::stats;
-use crate::waiters::Rule;
+use crate::waiters::{Rule, Target};
 
 use super::r#await::{Answer, Found, Missing, find, may_park, park};
 
@@ -80,7 +79,7 @@ struct Latches<'a> {
     open: Option<&'a [u8]>,
     /// Why others are not, nor will be.
     failed: Vec<Error>,
-    closed: Vec<(&'a [u8], Option<Round>)>,
+    closed: Vec<Target<'a>>,
 }
 
 impl<'a> Latches<'a> {
@@ -94,7 +93,7 @@ impl<'a> Latches<'a> {
             match find(ctx, name, missing)? {
                 Found::Open => latches.open = latches.open.or(Some(name.bytes())),
                 Found::Failed(error) => latches.failed.push(error),
-                Found::Closed(round) => latches.closed.push((name.bytes(), round)),
+                Found::Closed(target) => latches.closed.push(target),
             }
         }
         stats::AWAIT.count();

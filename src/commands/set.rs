@@ -88,7 +88,7 @@ fn store(
         }
         None => {
             let round = key.put(Latch::new(count, options.linger));
-            parking::with_lot(|lot| lot.create(ctx.db(), name.bytes(), round));
+            parking::with_lot(|lot| lot.create(ctx.db(), name.bytes(), round, now()));
             parking::release_soon(); // of a latch that went unnoticed
             round
         }
@@ -106,6 +106,8 @@ fn store(
         Expiry::At(at) => key.set_expiry(Some(at)),
         Expiry::Keep => {}
     }
+    let (db, expires) = (ctx.db(), key.expiry());
+    parking::with_lot(|lot| lot.note_expiry(db, name.bytes(), round, expires));
     drop(key);
     super::changed(ctx, name, event);
     Ok(())

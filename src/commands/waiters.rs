@@ -46,7 +46,11 @@ impl Command for Waiters {
         let rows = crowds.into_iter().map(|crowd| {
             let waiters = i64::try_from(crowd.waiters).unwrap_or(i64::MAX);
             let oldest = Reply::Integer((now - crowd.since).max(0));
-            Reply::Array(vec![Reply::Bulk(crowd.key), Reply::Integer(waiters), oldest])
+            Reply::Array(vec![
+                Reply::Bulk(crowd.key.as_str().bytes().into()),
+                Reply::Integer(waiters),
+                oldest,
+            ])
         });
         Ok(Reply::Array(rows.collect()))
     }

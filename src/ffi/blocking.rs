@@ -5,8 +5,8 @@
 //! - `on_timeout` answers the client: its timeout passed, `CLIENT UNBLOCK`
 //!   was called for it, or we released it. Some servers call it from within
 //!   [`Handle::release`], others later.
-//! - `on_ready` runs only where a client is blocked on a key that somebody
-//!   creates (see `shadow.rs`), and does nothing.
+//! - `on_ready` runs only where somebody creates the key that a client is blocked
+//!   on, which nobody does (see `shadow.rs`), and does nothing.
 //! - `on_end` runs exactly once for every blocked client, whatever ended the
 //!   wait, and last: the handle is dangling after it.
 
@@ -47,18 +47,17 @@ impl Handle {
     }
 }
 
-/// Blocks the client of a command under some names, for `timeout` ms (0: for
-/// ever). `None` if the server does not; then the wait has ended.
+/// Blocks the client of a command under a name, for `timeout` ms (0: for ever).
+/// `None` if the server does not; then the wait has ended.
 pub(crate) fn block<W: Wait>(
     ctx: Context<'_>,
-    names: &[OwnedStr],
+    name: &OwnedStr,
     timeout: i64,
     wait: W,
 ) -> Option<Handle> {
-    let mut names: Vec<_> = names.iter().map(|name| name.borrow().as_ptr()).collect();
-    let len = c_int::try_from(names.len()).ok()?;
+    let mut names = [name.as_str().as_ptr()];
     let wait = Box::into_raw(Box::new(wait));
-    // SAFETY: the context and the names are valid, the callbacks fit the wait,
+    // SAFETY: the context and the name are valid, the callbacks fit the wait,
     // and the box is theirs from here on.
     let handle = unsafe {
         api!(RedisModule_BlockClientOnKeys)(
@@ -68,7 +67,7 @@ pub(crate) fn block<W: Wait>(
             Some(on_end::<W>),
             timeout,
             names.as_mut_ptr(),
-            len,
+            1,
             wait.cast(),
         )
     };

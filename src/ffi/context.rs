@@ -210,6 +210,11 @@ impl<'a> Context<'a> {
         unsafe { api!(RedisModule_GetClientInfoById)(ptr::null_mut(), id) == OK }
     }
 
+    /// Whether the server is a node of a cluster.
+    pub(crate) fn is_cluster(self) -> bool {
+        self.has_flag(raw::REDISMODULE_CTX_FLAGS_CLUSTER)
+    }
+
     /// Whether the server is loading a dataset.
     pub(crate) fn is_loading(self) -> bool {
         self.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING)
@@ -227,6 +232,14 @@ pub(crate) fn now() -> i64 {
     // SAFETY: takes no arguments and needs no context.
     let now: c_longlong = unsafe { api!(RedisModule_Milliseconds)() };
     now
+}
+
+/// Bytes that nobody can guess.
+pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    // SAFETY: the server writes as many bytes as it is told.
+    unsafe { api!(RedisModule_GetRandomBytes)(bytes.as_mut_ptr(), N) };
+    bytes
 }
 
 /// The result of a callback for the server.

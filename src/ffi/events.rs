@@ -6,7 +6,7 @@ use redis_module::raw;
 
 use super::context::{Context, OK};
 use super::guard::guarded;
-use super::load;
+use super::key::can_look_in_silence;
 use super::string::Str;
 use crate::lifecycle;
 
@@ -15,11 +15,12 @@ use crate::lifecycle;
 /// # Errors
 /// If the server refuses, with what it refused.
 pub(crate) fn subscribe(ctx: Context<'_>) -> Result<(), String> {
-    let server_events: [(u64, raw::RedisModuleEventCallback); 4] = [
+    let server_events: [(u64, raw::RedisModuleEventCallback); 5] = [
         (raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush)),
         (raw::REDISMODULE_EVENT_SWAPDB, Some(on_swap)),
         (raw::REDISMODULE_EVENT_LOADING, Some(on_load)),
         (raw::REDISMODULE_EVENT_REPL_ASYNC_LOAD, Some(on_async_load)),
+        (raw::REDISMODULE_EVENT_CRON_LOOP, Some(on_cron)),
     ];
     for (id, callback) in server_events {
         let event = raw::RedisModuleEvent { id, dataver: 1 };
@@ -40,29 +41,28 @@ pub(crate) fn subscribe(ctx: Context<'_>) -> Result<(), String> {
     }
 }
 
-/// Whether we let ourselves be told of keys that expire. Not by Valkey 8: to
-/// call us it selects the database of the key for the client whose command
-/// found it expired, and leaves it selected (`MOVE`, `COPY … DB`). There the
-/// key that is removed is asked for its time.
+/// Whether we let ourselves be told of keys that expire: by Redis 7.0, where a key
+/// that is being removed cannot be asked for its time any more. It would be a call
+/// for every key that expires; and to make it, Valkey 8.1 to 9.1.0 select the
+/// database of the key for the client whose command found it expired, and leave it
+/// selected (`MOVE`, `COPY … DB`).
 pub(crate) fn are_expiries_told() -> bool {
-    !load::is_valkey_before_9()
+    !can_look_in_silence()
 }
 
 unsafe extern "C" fn on_flush(
-    ctx: *mut raw::RedisModuleCtx,
+    _ctx: *mut raw::RedisModuleCtx,
     _event: raw::RedisModuleEvent,
     subevent: u64,
     data: *mut c_void,
 ) {
     guarded((), || {
-        // SAFETY: the server passes a context that is valid during this call.
-        let ctx = unsafe { Context::from_raw(ctx) };
         // SAFETY: this event comes with this structure.
         let info = unsafe { data.cast::<raw::RedisModuleFlushInfo>().as_ref() };
         if subevent == raw::REDISMODULE_SUBEVENT_FLUSHDB_START
-            && let (Some(ctx), Some(info)) = (ctx, info)
+            && let Some(info) = info
         {
-            lifecycle::flushed(ctx, (info.dbnum >= 0).then_some(info.dbnum));
+            lifecycle::flushed((info.dbnum >= 0).then_some(info.dbnum));
         }
     });
 }
@@ -82,36 +82,44 @@ unsafe extern "C" fn on_swap(
 }
 
 unsafe extern "C" fn on_load(
-    ctx: *mut raw::RedisModuleCtx,
+    _ctx: *mut raw::RedisModuleCtx,
     _event: raw::RedisModuleEvent,
     subevent: u64,
     _data: *mut c_void,
 ) {
     guarded((), || {
-        // SAFETY: the server passes a context that is valid during this call.
-        let ctx = unsafe { Context::from_raw(ctx) };
-        let over = matches!(
+        if matches!(
             subevent,
             raw::REDISMODULE_SUBEVENT_LOADING_ENDED | raw::REDISMODULE_SUBEVENT_LOADING_FAILED
-        );
-        if let (Some(ctx), true) = (ctx, over) {
-            lifecycle::loaded(ctx);
+        ) {
+            lifecycle::loaded();
         }
     });
 }
 
 unsafe extern "C" fn on_async_load(
-    ctx: *mut raw::RedisModuleCtx,
+    _ctx: *mut raw::RedisModuleCtx,
     _event: raw::RedisModuleEvent,
     subevent: u64,
     _data: *mut c_void,
 ) {
     guarded((), || {
+        if subevent == raw::REDISMODULE_SUBEVENT_REPL_ASYNC_LOAD_COMPLETED {
+            lifecycle::loaded();
+        }
+    });
+}
+
+unsafe extern "C" fn on_cron(
+    ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    _subevent: u64,
+    _data: *mut c_void,
+) {
+    guarded((), || {
         // SAFETY: the server passes a context that is valid during this call.
-        let ctx = unsafe { Context::from_raw(ctx) };
-        let over = subevent == raw::REDISMODULE_SUBEVENT_REPL_ASYNC_LOAD_COMPLETED;
-        if let (Some(ctx), true) = (ctx, over) {
-            lifecycle::loaded(ctx);
+        if let Some(ctx) = unsafe { Context::from_raw(ctx) } {
+            lifecycle::tick(ctx);
         }
     });
 }

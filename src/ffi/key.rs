@@ -14,6 +14,18 @@ use crate::latch::{Latch, Round};
 /// The data type, once it is registered.
 pub(super) static LATCH_TYPE: AtomicPtr<raw::RedisModuleType> = AtomicPtr::new(ptr::null_mut());
 
+/// Ways to open a key: no `keymiss`, no hits and misses, and whose time has passed
+/// stays where it is.
+const SILENTLY: u32 = raw::REDISMODULE_OPEN_KEY_NONOTIFY
+    | raw::REDISMODULE_OPEN_KEY_NOSTATS
+    | raw::REDISMODULE_OPEN_KEY_NOEXPIRE;
+
+/// Whether the server knows these ways: all but Redis 7.0.
+pub(crate) fn can_look_in_silence() -> bool {
+    // SAFETY: written once, before this; see `api`.
+    unsafe { raw::RedisModule_GetOpenKeyModesAll }.is_some()
+}
+
 /// An open key: it is closed when dropped.
 ///
 /// While one is open nothing else may open the same key: callers keep it to
@@ -31,19 +43,21 @@ impl<'a> Key<'a> {
         Self::open(ctx, name, raw::REDISMODULE_READ)
     }
 
-    /// Opens a key to look at it without counting as an access to it.
-    pub(crate) fn peek(ctx: Context<'a>, name: Str<'_>) -> Self {
-        Self::open(ctx, name, raw::REDISMODULE_READ | raw::REDISMODULE_OPEN_KEY_NOTOUCH)
+    /// Opens a key to see what has become of it: an access to it, but one that
+    /// counts nothing and announces nothing.
+    pub(crate) fn look(ctx: Context<'a>, name: Str<'_>) -> Self {
+        if can_look_in_silence() {
+            return Self::open(ctx, name, raw::REDISMODULE_READ | SILENTLY);
+        }
+        // Redis 7.0: of lookups for writing it counts and announces nothing.
+        Self::write(ctx, name)
     }
 
-    /// Opens a key to look at it, also if its time has passed, with no effect
-    /// whatever. Redis 7.0 cannot do that, and removes it.
-    pub(crate) fn peek_expired(ctx: Context<'a>, name: Str<'_>) -> Self {
-        let without_effects = raw::REDISMODULE_OPEN_KEY_NOTOUCH
-            | raw::REDISMODULE_OPEN_KEY_NONOTIFY
-            | raw::REDISMODULE_OPEN_KEY_NOSTATS
-            | raw::REDISMODULE_OPEN_KEY_NOEXPIRE;
-        Self::open(ctx, name, raw::REDISMODULE_READ | without_effects)
+    /// Opens a key with no effect whatever, in the middle of its removal; `None`
+    /// if it is not there any more, as always on Redis 7.0.
+    pub(crate) fn peek(ctx: Context<'a>, name: Str<'_>) -> Option<Self> {
+        let mode = raw::REDISMODULE_READ | SILENTLY | raw::REDISMODULE_OPEN_KEY_NOTOUCH;
+        can_look_in_silence().then(|| Self::open(ctx, name, mode)).filter(|key| !key.raw.is_null())
     }
 
     /// Opens a key to change it.

@@ -35,6 +35,7 @@ pub(crate) mod info;
 pub(crate) mod key;
 pub(crate) mod load;
 pub(crate) mod shared;
+pub(crate) mod slots;
 pub(crate) mod string;
 pub(crate) mod timer;
 pub(crate) mod turns;

@@ -1,8 +1,11 @@
 //! Strings of the server.
 
+use std::borrow::Borrow;
 use std::ffi::{c_char, c_int};
+use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
+use std::rc::Rc;
 use std::slice;
 
 use redis_module::raw;
@@ -68,7 +71,7 @@ impl OwnedStr {
     }
 
     /// The string, borrowed.
-    pub(crate) fn borrow(&self) -> Str<'_> {
+    pub(crate) fn as_str(&self) -> Str<'_> {
         Str(self.0, PhantomData)
     }
 }
@@ -77,6 +80,44 @@ impl Drop for OwnedStr {
     fn drop(&mut self) {
         // SAFETY: we made it, and the server counts references of its own.
         unsafe { api!(RedisModule_FreeString)(ptr::null_mut(), self.0.as_ptr()) }
+    }
+}
+
+/// A string of the server that we made once, for all that mean it.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedStr(Rc<OwnedStr>);
+
+impl SharedStr {
+    /// The string, borrowed.
+    pub(crate) fn as_str(&self) -> Str<'_> {
+        self.0.as_str()
+    }
+}
+
+impl From<&[u8]> for SharedStr {
+    fn from(bytes: &[u8]) -> Self {
+        Self(Rc::new(OwnedStr::new(bytes)))
+    }
+}
+
+// As its bytes, so that a map can be asked for those.
+impl Borrow<[u8]> for SharedStr {
+    fn borrow(&self) -> &[u8] {
+        self.as_str().bytes()
+    }
+}
+
+impl PartialEq for SharedStr {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str().bytes() == other.as_str().bytes()
+    }
+}
+
+impl Eq for SharedStr {}
+
+impl Hash for SharedStr {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().bytes().hash(state);
     }
 }
 
@@ -91,7 +132,7 @@ pub(super) struct Vector {
 impl Vector {
     pub(super) fn new(strings: &[&[u8]]) -> Self {
         let strings: Vec<_> = strings.iter().map(|bytes| OwnedStr::new(bytes)).collect();
-        let pointers = strings.iter().map(|string| string.borrow().as_ptr()).collect();
+        let pointers = strings.iter().map(|string| string.as_str().as_ptr()).collect();
         Self { _strings: strings, pointers }
     }
 

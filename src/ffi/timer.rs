@@ -3,6 +3,7 @@
 use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::ptr;
+use std::time::{Duration, Instant};
 
 use redis_module::raw;
 
@@ -17,22 +18,36 @@ pub(crate) trait Task {
 
 /// A timer that has been started. It may have fired since.
 #[derive(Debug)]
-pub(crate) struct Timer<T: Task>(raw::RedisModuleTimerID, PhantomData<T>);
+pub(crate) struct Timer<T: Task> {
+    id: raw::RedisModuleTimerID,
+    /// When it should have fired, by a clock that only goes forward.
+    due: Instant,
+    task: PhantomData<T>,
+}
 
 impl<T: Task> Timer<T> {
-    /// Runs the task once, `millis` from now.
+    /// Runs the task once, `millis` from now by the clock of the server.
     pub(crate) fn start(ctx: Context<'_>, millis: i64) -> Self {
         let (ctx, fire) = (ctx.as_ptr(), Some(fire::<T> as _));
         // SAFETY: the context is valid; the task takes no data.
         let id = unsafe { api!(RedisModule_CreateTimer)(ctx, millis, fire, ptr::null_mut()) };
-        Self(id, PhantomData)
+        let wait = Duration::from_millis(millis.try_into().unwrap_or(0));
+        Self { id, due: Instant::now() + wait, task: PhantomData }
+    }
+
+    /// Whether it should have fired long ago, and has not.
+    pub(crate) fn is_late(&self) -> bool {
+        /// Far longer than a server needs between two commands.
+        const PATIENCE: Duration = Duration::from_millis(100);
+
+        Instant::now() > self.due + PATIENCE
     }
 
     /// Stops the timer if it has not fired.
     pub(crate) fn stop(self, ctx: Context<'_>) {
         // SAFETY: an id of a timer that is no more is an answer, not an
         // accident; null: we do not want the data back.
-        unsafe { api!(RedisModule_StopTimer)(ctx.as_ptr(), self.0, ptr::null_mut()) };
+        unsafe { api!(RedisModule_StopTimer)(ctx.as_ptr(), self.id, ptr::null_mut()) };
     }
 }
 

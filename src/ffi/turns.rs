@@ -18,7 +18,7 @@ use std::{process, ptr};
 
 use redis_module::raw;
 
-use super::context::OK;
+use super::context::{Context, OK};
 use super::guard::guarded;
 use super::load::detached_context;
 
@@ -26,7 +26,7 @@ use super::load::detached_context;
 pub(crate) trait Task {
     /// Runs on the main thread, between commands, with no client. Answers whether
     /// there is more to do.
-    fn run() -> bool;
+    fn run(ctx: Context<'_>) -> bool;
 }
 
 /// Whether the task has something to do.
@@ -101,14 +101,17 @@ fn subscribe(callback: raw::RedisModuleEventCallback) {
 }
 
 unsafe extern "C" fn on_turn<T: Task>(
-    _ctx: *mut raw::RedisModuleCtx,
+    ctx: *mut raw::RedisModuleCtx,
     _event: raw::RedisModuleEvent,
     subevent: u64,
     _data: *mut c_void,
 ) {
     let ends = subevent == raw::REDISMODULE_SUBEVENT_EVENTLOOP_BEFORE_SLEEP;
+    // SAFETY: the server passes a context that is valid during this call.
+    let ctx = unsafe { Context::from_raw(ctx) };
     if ends && NEEDED.load(Ordering::Relaxed) {
-        NEEDED.store(guarded(false, T::run), Ordering::Relaxed);
+        let more = guarded(false, || ctx.is_some_and(T::run));
+        NEEDED.store(more, Ordering::Relaxed);
     }
 }
 

@@ -203,7 +203,7 @@ impl Model {
                 self.decide(&Outcome::Gone, |stand| stand.want == Want::Flushed);
             }
             Event::Swap => {
-                self.lot.swap(0, 1);
+                self.lot.swap(0, 1, 0);
                 self.decide(&Outcome::Gone, |stand| {
                     matches!(stand.want, Want::Round(_) | Want::Reloaded)
                 });
@@ -249,7 +249,7 @@ impl Model {
                 _ => None,
             };
             self.settle_on(stand.key, round);
-            rounds.push((KEYS[stand.key].1.as_bytes(), round));
+            rounds.push(Target { key: KEYS[stand.key].1.as_bytes(), round, expires: None });
         }
         let handle = self.clients.len();
         let ticket = self.lot.park(db, &rounds, rule, 0, |_| Some(handle)).expect("blocked");
@@ -261,7 +261,7 @@ impl Model {
             let stored = fresh();
             self.keyspace[key] = Some(stored);
             let (db, name) = KEYS[key];
-            self.lot.create(db, name.as_bytes(), stored.round);
+            self.lot.create(db, name.as_bytes(), stored.round, 0);
             // One that was loaded would have been there.
             self.decide(&Outcome::Gone, |stand| stand.key == key && stand.want == Want::Reloaded);
             self.settle_on(key, Some(stored.round));
@@ -298,10 +298,8 @@ impl Model {
     fn remove(&mut self, key: usize, expired: bool) {
         let (db, name) = KEYS[key];
         if let Some(Stored { round, .. }) = self.keyspace[key].take() {
-            self.lot.remove(db, name.as_bytes(), round);
-            if expired {
-                self.lot.expired(db, name.as_bytes());
-            }
+            self.lot.note_expiry(db, name.as_bytes(), round, expired.then_some(0));
+            self.lot.remove(db, name.as_bytes(), round, 1);
             let outcome = if expired { Outcome::Expired } else { Outcome::Gone };
             self.decide_round(key, round, &outcome);
         }
@@ -309,17 +307,25 @@ impl Model {
 
     /// What the keeper of the lot does: look at the key of every queue.
     fn look(&mut self) {
-        for watched in self.lot.watch(None, usize::MAX) {
+        let mut tour = Tour::default();
+        loop {
+            let watched = match self.lot.step_on(&mut tour) {
+                Step::Look(watched) => watched,
+                Step::Past => continue,
+                Step::End => return,
+            };
             let key = KEYS
                 .iter()
                 .position(|&(db, name)| db == watched.db && name.as_bytes() == &*watched.key)
                 .expect("a known key");
             let stored = self.keyspace[key];
-            let found = stored.map(|stored| Sighting {
-                round: stored.round,
-                outcome: stored.aborted.then(aborted),
-                expires: None,
-            });
+            let found = match stored {
+                None => Sighting::Nothing(Outcome::Gone),
+                Some(Stored { round, aborted }) => {
+                    let outcome = aborted.then(self::aborted);
+                    Sighting::Latch { round, outcome, expires: None }
+                }
+            };
             self.lot.observe(watched.id, found, 0);
             self.settle_on(key, stored.map(|stored| stored.round));
             if let Some(Stored { round, aborted: true }) = stored {
@@ -330,7 +336,7 @@ impl Model {
 
     fn flush(&mut self, db: Option<Db>) {
         self.decide(&Outcome::Gone, |stand| stand.want == Want::Flushed);
-        self.lot.flush(db);
+        self.lot.flush(db, 0);
         let emptied = |key: usize| db.is_none_or(|db| KEYS[key].0 == db);
         for key in (0..KEYS.len()).filter(|&key| emptied(key)) {
             self.keyspace[key] = None;
@@ -350,7 +356,7 @@ impl Model {
             let back = before[key].filter(|_| kept[key]);
             self.keyspace[key] = back.map(|stored| Stored { round: Round::next(), ..stored });
         }
-        self.lot.reload();
+        self.lot.reload(0);
         for stand in self.undecided().filter(|stand| stand.want == Want::Flushed) {
             stand.want = Want::Reloaded;
         }
@@ -405,6 +411,7 @@ proptest! {
             model.apply(&Event::Leave { client });
         }
         prop_assert_eq!((model.lot.parked(), model.lot.waiting_keys()), (0, 0));
+        prop_assert!(model.lot.coming.is_empty() && model.lot.due.is_empty());
         prop_assert!(model.lot.queues.is_empty() && model.lot.next_batch(1).is_empty());
     }
 }

@@ -1,10 +1,9 @@
 //! Queues: clients that wait for the same round of the same key.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
 use std::slice;
 
-use super::{Db, Outcome, Ticket};
+use super::{Db, Outcome, Ticket, Watched};
 use crate::latch::Round;
 
 /// A queue, also after it is gone: ids are not used twice.
@@ -13,18 +12,47 @@ pub(crate) struct QueueId(pub(super) u64);
 
 /// The clients parked on a key, and how far their wait has come.
 #[derive(Debug)]
-pub(super) struct Queue {
+pub(super) struct Queue<K> {
     pub(super) db: Db,
-    pub(super) key: Rc<[u8]>,
+    pub(super) key: K,
     pub(super) wanted: Wanted,
-    /// When it was last seen to expire.
+    /// When its latch expires, in Unix ms, as far as it is known.
     pub(super) expires: Option<i64>,
+    /// Where it stands in the lot's list of what is due.
+    pub(super) due: Option<i64>,
     pub(super) state: State,
     /// Those who have not left, in the order they came. Never empty outside
     /// of the methods of the lot.
     pub(super) waiters: BTreeSet<Ticket>,
     /// How far the walk along a settled queue has come.
     pub(super) walked: Option<Ticket>,
+}
+
+impl<K: Clone> Queue<K> {
+    /// An empty queue of a key, for a latch that is still to come.
+    pub(super) fn new(db: Db, key: K) -> Self {
+        Self {
+            db,
+            key,
+            wanted: Wanted::Coming,
+            expires: None,
+            due: None,
+            state: State::Waiting,
+            waiters: BTreeSet::new(),
+            walked: None,
+        }
+    }
+
+    /// Whether the time of its latch has passed, as far as it is known: after the
+    /// ms in which it ends, as servers have it.
+    pub(super) fn has_expired(&self, now: i64) -> bool {
+        self.expires.is_some_and(|at| at < now)
+    }
+
+    /// What is to be looked at for it.
+    pub(super) fn watched(&self, id: QueueId) -> Watched<K> {
+        Watched { id, db: self.db, key: self.key.clone() }
+    }
 }
 
 /// Which latch the clients of a queue wait for.
@@ -55,9 +83,9 @@ impl Wanted {
 pub(super) enum State {
     /// The round goes on. Only these queues are found by key.
     Waiting,
-    /// The database was emptied: a removal, unless a load follows and brings
-    /// the latch back.
-    Flushed,
+    /// The database was emptied: a removal, with this outcome, unless a load
+    /// follows and brings the latch back.
+    Flushed(Outcome),
     /// The round is over. The number says which was first.
     Settled(u64, Outcome),
 }

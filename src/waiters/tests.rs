@@ -5,35 +5,75 @@ use super::*;
 type Handle = u32;
 
 /// A lot with `handles` parked on one round of `key` in database 0.
-fn parked(key: &str, handles: &[Handle]) -> (Lot<Handle>, Round, Vec<Ticket>) {
+fn parked(key: &'static str, handles: &[Handle]) -> (Lot<Handle>, Round, Vec<Ticket>) {
     let mut lot = Lot::default();
     let round = Round::next();
     let tickets = handles.iter().map(|&handle| park(&mut lot, 0, key, round, handle)).collect();
     (lot, round, tickets)
 }
 
-fn park(lot: &mut Lot<Handle>, db: Db, key: &str, round: Round, handle: Handle) -> Ticket {
+fn park(lot: &mut Lot<Handle>, db: Db, key: &'static str, round: Round, handle: Handle) -> Ticket {
     park_on(lot, db, &[(key, Some(round))], Rule::All, handle)
 }
 
 fn park_on(
     lot: &mut Lot<Handle>,
     db: Db,
-    rounds: &[(&str, Option<Round>)],
+    rounds: &[(&'static str, Option<Round>)],
     rule: Rule,
     handle: Handle,
 ) -> Ticket {
-    let rounds: Vec<_> = rounds.iter().map(|&(key, round)| (key.as_bytes(), round)).collect();
-    lot.park(db, &rounds, rule, i64::from(handle), |_| Some(handle)).expect("blocked")
+    let target =
+        |&(key, round): &(&'static str, _)| Target { key: key.as_bytes(), round, expires: None };
+    let targets: Vec<_> = rounds.iter().map(target).collect();
+    lot.park(db, &targets, rule, i64::from(handle), |_| Some(handle)).expect("blocked")
+}
+
+/// Where a latch of `key` is waited for that expires at a time.
+fn parked_with_expiry(key: &'static str, expires: Option<i64>) -> (Lot<Handle>, Round, Ticket) {
+    let mut lot = Lot::default();
+    let round = Round::next();
+    let target = Target { key: key.as_bytes(), round: Some(round), expires };
+    let ticket = lot.park(0, &[target], Rule::All, 0, |_| Some(1)).expect("blocked");
+    (lot, round, ticket)
+}
+
+/// All that a tour visits, by name.
+fn tour_of(lot: &Lot<Handle>, tour: &mut Tour) -> Vec<String> {
+    std::iter::from_fn(|| {
+        loop {
+            match lot.step_on(tour) {
+                Step::Look(queue) => return Some(String::from_utf8_lossy(&queue.key).into_owned()),
+                Step::Past => {}
+                Step::End => return None,
+            }
+        }
+    })
+    .collect()
+}
+
+/// The first queue that there is to look at.
+fn first_queue(lot: &Lot<Handle>) -> QueueId {
+    let mut tour = Tour::default();
+    loop {
+        match lot.step_on(&mut tour) {
+            Step::Look(queue) => return queue.id,
+            Step::Past => {}
+            Step::End => panic!("nobody waits"),
+        }
+    }
 }
 
 fn outcome(lot: &Lot<Handle>, ticket: Ticket) -> Option<Outcome> {
     lot.verdict(ticket).map(|verdict| verdict.outcome)
 }
 
-fn closed(round: Round) -> Option<Sighting> {
-    Some(Sighting { round, outcome: None, expires: None })
+fn closed(round: Round) -> Sighting {
+    Sighting::Latch { round, outcome: None, expires: None }
 }
+
+/// Nothing is there, and nothing told of the end of what was.
+const NOTHING: Sighting = Sighting::Nothing(Outcome::Expired);
 
 fn aborted(reason: &str) -> Outcome {
     Outcome::Aborted(reason.as_bytes().into())
@@ -56,7 +96,7 @@ fn a_settled_queue_is_released_before_one_settled_later() {
     let second = Round::next();
     park(&mut lot, 0, "b", second, 3);
     lot.open(0, b"b", Some(second));
-    lot.remove(0, b"a", first);
+    lot.remove(0, b"a", first, 0);
     assert_eq!(lot.next_batch(10), [3, 1, 2]);
 }
 
@@ -107,47 +147,110 @@ fn parking_on_a_newer_round_tells_the_older_that_its_latch_is_gone() {
 #[test]
 fn a_client_that_cannot_be_blocked_leaves_no_trace() {
     let mut lot: Lot<Handle> = Lot::default();
-    assert_eq!(lot.park(0, &[(b"k", Some(Round::next()))], Rule::All, 0, |_| None), None);
+    let target = Target { key: b"k", round: Some(Round::next()), expires: Some(9) };
+    assert_eq!(lot.park(0, &[target], Rule::All, 0, |_| None), None);
     assert_eq!((lot.parked(), lot.waiting_keys()), (0, 0));
-    assert!(lot.queues.is_empty());
+    assert!(lot.queues.is_empty() && lot.due.is_empty());
 }
 
 #[test]
 fn an_outcome_does_not_change() {
     let (mut lot, round, tickets) = parked("k", &[1]);
     lot.open(0, b"k", Some(round));
-    lot.remove(0, b"k", round);
-    lot.expired(0, b"k");
-    lot.flush(None);
+    lot.remove(0, b"k", round, 0);
+    lot.expire(0, b"k", round);
+    lot.flush(None, 0);
     lot.conclude_flush();
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Opened));
     assert_eq!(lot.next_batch(9), [1]);
 }
 
+/// Every way in which a latch is removed, at a time.
+const REMOVALS: [fn(&mut Lot<Handle>, Round, i64); 7] = [
+    |lot, round, now| lot.remove(0, b"k", round, now),
+    |lot, _, now| {
+        lot.flush(Some(0), now);
+        lot.conclude_flush();
+    },
+    |lot, round, now| {
+        lot.displace(0, b"k", round, now);
+        lot.conclude_flush();
+    },
+    |lot, _, now| {
+        lot.flush(None, 0);
+        lot.reload(now);
+        lot.observe(first_queue(lot), NOTHING, now);
+    },
+    |lot, _, now| lot.swap(0, 1, now),
+    |lot, _, now| lot.observe(first_queue(lot), closed(Round::next()), now),
+    |lot, _, now| lot.observe(first_queue(lot), Sighting::Other, now),
+];
+
 #[test]
-fn a_removal_that_was_an_expiry_says_so() {
-    for (expired, expected) in [("k", Outcome::Expired), ("other", Outcome::Gone)] {
-        let (mut lot, round, tickets) = parked("k", &[1]);
-        lot.remove(0, b"k", round);
-        lot.expired(0, expired.as_bytes());
-        assert_eq!(outcome(&lot, tickets[0]), Some(expected));
+fn a_removal_after_its_time_is_an_expiry_in_whatever_way_it_is_told() {
+    for remove in REMOVALS {
+        for (expires, now, expected) in [
+            (None, 100, Outcome::Gone),
+            (Some(100), 99, Outcome::Gone),
+            (Some(100), 100, Outcome::Gone),
+            (Some(100), 101, Outcome::Expired),
+        ] {
+            let (mut lot, round, ticket) = parked_with_expiry("k", expires);
+            remove(&mut lot, round, now);
+            assert_eq!(outcome(&lot, ticket), Some(expected), "{expires:?} at {now}");
+            assert!(lot.due.is_empty() && lot.coming.is_empty());
+        }
     }
 }
 
 #[test]
-fn an_expiry_that_nobody_waited_for_does_not_rewrite_an_older_removal() {
-    let (mut lot, round, tickets) = parked("k", &[1]);
-    lot.remove(0, b"k", round);
-    lot.remove(0, b"k", Round::next());
-    lot.expired(0, b"k");
-    assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
+fn the_time_that_is_noted_last_counts() {
+    for (noted, expected) in
+        [(None, Outcome::Gone), (Some(300), Outcome::Gone), (Some(150), Outcome::Expired)]
+    {
+        let (mut lot, round, ticket) = parked_with_expiry("k", Some(100));
+        lot.note_expiry(0, b"k", Round::next(), Some(0)); // of another round
+        lot.note_expiry(0, b"k", round, noted);
+        lot.remove(0, b"k", round, 200);
+        assert_eq!(outcome(&lot, ticket), Some(expected), "{noted:?}");
+    }
+}
+
+#[test]
+fn what_is_due_is_looked_at_in_order_and_once() {
+    let mut lot: Lot<Handle> = Lot::default();
+    for (key, expires) in [("c", Some(30)), ("a", Some(10)), ("never", None), ("b", Some(20))] {
+        let target = Target { key: key.as_bytes(), round: Some(Round::next()), expires };
+        lot.park(0, &[target], Rule::All, 0, |_| Some(1)).expect("blocked");
+    }
+    let mut due =
+        |now| lot.next_due(now).map(|queue| String::from_utf8(queue.key.to_vec()).unwrap());
+    assert_eq!(due(10), None, "not before its ms has passed");
+    assert_eq!(due(25).as_deref(), Some("a"));
+    assert_eq!(due(25).as_deref(), Some("b"));
+    assert_eq!(due(25), None);
+    assert_eq!(due(i64::MAX).as_deref(), Some("c"));
+    assert_eq!(due(i64::MAX), None);
+}
+
+#[test]
+fn a_latch_that_is_still_there_when_it_is_due_is_looked_at_again_but_not_at_once() {
+    let (mut lot, round, ticket) = parked_with_expiry("k", Some(10));
+    let queue = lot.next_due(15).expect("due");
+    let same = || Sighting::Latch { round, outcome: None, expires: Some(10) };
+    lot.observe(queue.id, same(), 15);
+    assert_eq!(lot.next_due(15), None);
+    let queue = lot.next_due(16).expect("due again");
+    lot.observe(queue.id, Sighting::Latch { round, outcome: None, expires: None }, 16);
+    assert_eq!(lot.next_due(i64::MAX), None, "it has lost its time to live");
+    assert_eq!(outcome(&lot, ticket), None);
 }
 
 #[test]
 fn a_flush_of_one_database_leaves_the_others_alone() {
     let (mut lot, _, tickets) = parked("k", &[1]);
     let other = park(&mut lot, 1, "k", Round::next(), 2);
-    lot.flush(Some(1));
+    lot.flush(Some(1), 0);
     assert_eq!(outcome(&lot, other), None, "it may still be a load");
     lot.conclude_flush();
     assert_eq!(outcome(&lot, other), Some(Outcome::Gone));
@@ -157,12 +260,11 @@ fn a_flush_of_one_database_leaves_the_others_alone() {
 #[test]
 fn a_load_that_brings_the_latch_back_keeps_its_clients() {
     let (mut lot, _, tickets) = parked("k", &[1]);
-    lot.flush(None);
-    lot.reload();
+    lot.flush(None, 0);
+    lot.reload(0);
     lot.conclude_flush();
     let loaded = Round::next();
-    let watched = lot.watch(None, 9);
-    lot.observe(watched[0].id, closed(loaded), 0);
+    lot.observe(first_queue(&lot), closed(loaded), 0);
     assert_eq!(outcome(&lot, tickets[0]), None);
     lot.open(0, b"k", Some(loaded));
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Opened));
@@ -172,8 +274,8 @@ fn a_load_that_brings_the_latch_back_keeps_its_clients() {
 fn what_happens_to_a_latch_right_after_a_load_happens_to_the_one_that_came_back() {
     let reloaded = || {
         let (mut lot, _, tickets) = parked("k", &[1]);
-        lot.flush(None);
-        lot.reload();
+        lot.flush(None, 0);
+        lot.reload(0);
         (lot, Round::next(), tickets[0])
     };
     let (mut lot, loaded, ticket) = reloaded();
@@ -181,7 +283,7 @@ fn what_happens_to_a_latch_right_after_a_load_happens_to_the_one_that_came_back(
     assert_eq!(outcome(&lot, ticket), Some(Outcome::Opened));
 
     let (mut lot, loaded, ticket) = reloaded();
-    lot.remove(0, b"k", loaded);
+    lot.remove(0, b"k", loaded, 0);
     assert_eq!(outcome(&lot, ticket), Some(Outcome::Gone));
 
     let (mut lot, loaded, ticket) = reloaded();
@@ -194,19 +296,19 @@ fn what_happens_to_a_latch_right_after_a_load_happens_to_the_one_that_came_back(
 #[test]
 fn a_latch_made_right_after_a_load_is_not_the_one_before_it() {
     let (mut lot, _, tickets) = parked("k", &[1]);
-    lot.reload();
-    lot.create(0, b"k", Round::next());
+    lot.reload(0);
+    lot.create(0, b"k", Round::next(), 0);
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
 }
 
 #[test]
 fn a_flush_before_that_of_a_load_was_a_removal() {
     let (mut lot, _, tickets) = parked("k", &[1]);
-    lot.flush(None);
+    lot.flush(None, 0);
     let made = Round::next();
     let later = park(&mut lot, 0, "k", made, 2);
-    lot.flush(None);
-    lot.reload();
+    lot.flush(None, 0);
+    lot.reload(0);
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
     assert_eq!(outcome(&lot, later), None);
 }
@@ -214,51 +316,70 @@ fn a_flush_before_that_of_a_load_was_a_removal() {
 #[test]
 fn a_load_that_does_not_bring_the_latch_back_is_a_removal() {
     let (mut lot, _, tickets) = parked("k", &[1]);
-    lot.flush(None);
-    lot.reload();
-    let watched = lot.watch(None, 9);
-    lot.observe(watched[0].id, None, 0);
+    lot.flush(None, 0);
+    lot.reload(0);
+    lot.observe(first_queue(&lot), NOTHING, 0);
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
 }
 
 #[test]
-fn a_look_at_the_key_finds_a_latch_that_vanished_or_was_replaced() {
-    for found in [None, closed(Round::next())] {
+fn a_latch_that_vanished_with_nothing_told_ended_as_the_keeper_says() {
+    for (found, expected) in [
+        (NOTHING, Outcome::Expired),
+        (Sighting::Nothing(Outcome::Gone), Outcome::Gone),
+        (closed(Round::next()), Outcome::Gone),
+        (Sighting::Other, Outcome::Gone),
+    ] {
         let (mut lot, round, tickets) = parked("k", &[1]);
-        let id = lot.watch(None, 9)[0].id;
+        let id = first_queue(&lot);
         lot.observe(id, closed(round), 0);
         assert_eq!(outcome(&lot, tickets[0]), None);
         lot.observe(id, found, 0);
-        assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
-    }
-}
-
-#[test]
-fn a_latch_that_is_not_seen_after_its_time_has_expired() {
-    for (expires, now, expected) in [
-        (None, 100, Outcome::Gone),
-        (Some(100), 99, Outcome::Gone),
-        (Some(100), 100, Outcome::Expired),
-    ] {
-        let (mut lot, round, tickets) = parked("k", &[1]);
-        let id = lot.watch(None, 9)[0].id;
-        lot.observe(id, Some(Sighting { round, outcome: None, expires }), 0);
-        lot.observe(id, None, now);
         assert_eq!(outcome(&lot, tickets[0]), Some(expected));
     }
 }
 
 #[test]
-fn the_watch_goes_around_in_slices() {
+fn a_tour_visits_those_first_who_wait_for_a_latch_to_come() {
     let mut lot = Lot::default();
-    for (handle, key) in (0..).zip(["a", "b", "c"]) {
-        park(&mut lot, 0, key, Round::next(), handle);
+    for (handle, (key, round)) in (0..).zip([
+        ("a", Some(Round::next())),
+        ("b", None),
+        ("c", Some(Round::next())),
+        ("d", None),
+    ]) {
+        park_on(&mut lot, 0, &[(key, round)], Rule::All, handle);
     }
-    let first = lot.watch(None, 2);
-    assert_eq!(first.iter().map(|w| &*w.key).collect::<Vec<_>>(), [b"a", b"b"]);
-    let rest = lot.watch(Some(first[1].id), 2);
-    assert_eq!(rest.iter().map(|w| &*w.key).collect::<Vec<_>>(), [b"c"]);
-    assert_eq!(lot.watch(Some(rest[0].id), 2), []);
+    let mut tour = Tour::default();
+    assert_eq!(tour_of(&lot, &mut tour), ["b", "d", "a", "c"]);
+    lot.create(0, b"b", Round::next(), 0);
+    lot.open(0, b"d", None);
+    assert_eq!(tour_of(&lot, &mut tour), ["a", "b", "c"], "the next one, of what there is now");
+}
+
+#[test]
+fn a_tour_ends_though_others_keep_coming() {
+    let mut lot: Lot<Handle> = Lot::default();
+    let names = |of: &'static [&'static str]| of.iter();
+    let mut came = names(&["e", "f", "g", "h", "i", "j", "k", "l", "m"]);
+    for (handle, key) in (0..).zip(["a", "b", "c", "d"]) {
+        let round = (handle > 1).then(Round::next);
+        park_on(&mut lot, 0, &[(key, round)], Rule::All, handle);
+    }
+    let mut tour = Tour::default();
+    let mut visited = Vec::new();
+    loop {
+        match lot.step_on(&mut tour) {
+            Step::Look(queue) => visited.push(queue.key[0]),
+            Step::Past => {}
+            Step::End => break,
+        }
+        // One after the other of each kind, in each step.
+        let key = came.next().expect("the tour goes on for ever");
+        let round = (came.len() % 2 == 0).then(Round::next);
+        park_on(&mut lot, 0, &[(key, round)], Rule::All, 9);
+    }
+    assert_eq!(visited, *b"abcd");
 }
 
 #[test]
@@ -266,9 +387,9 @@ fn swapped_databases_lose_their_clients_and_no_other_does() {
     let (mut lot, _, tickets) = parked("k", &[1]);
     let swapped = park(&mut lot, 1, "k", Round::next(), 2);
     let apart = park(&mut lot, 2, "k", Round::next(), 3);
-    lot.swap(0, 0);
+    lot.swap(0, 0, 0);
     assert_eq!(outcome(&lot, tickets[0]), None);
-    lot.swap(0, 1);
+    lot.swap(0, 1, 0);
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
     assert_eq!(outcome(&lot, swapped), Some(Outcome::Gone));
     assert_eq!(outcome(&lot, apart), None);
@@ -293,7 +414,7 @@ fn a_client_that_needs_all_is_released_by_the_first_that_fails() {
     let (a, b) = (Round::next(), Round::next());
     let ticket = park_on(&mut lot, 0, &[("a", Some(a)), ("b", Some(b))], Rule::All, 1);
     assert_eq!(lot.abort(0, b"b", b, b"why"), 1);
-    lot.remove(0, b"a", a);
+    lot.remove(0, b"a", a, 0);
     assert_eq!(outcome(&lot, ticket), Some(aborted("why")));
     assert_eq!(lot.next_batch(9), [1]);
 }
@@ -315,7 +436,7 @@ fn a_client_that_needs_any_fails_with_the_last_that_failed() {
     let mut lot = Lot::default();
     let (a, b) = (Round::next(), Round::next());
     let ticket = park_on(&mut lot, 0, &[("a", Some(a)), ("b", Some(b))], Rule::Any, 1);
-    lot.remove(0, b"b", b);
+    lot.remove(0, b"b", b, 0);
     assert_eq!((outcome(&lot, ticket), lot.next_batch(9)), (None, vec![]));
     assert_eq!(lot.abort(0, b"a", a, b"why"), 1);
     assert_eq!(outcome(&lot, ticket), Some(aborted("why")));
@@ -351,14 +472,15 @@ fn a_client_that_names_a_key_twice_stands_there_once() {
 fn a_client_waits_for_a_latch_to_come_and_then_to_open() {
     let mut lot = Lot::default();
     let ticket = park_on(&mut lot, 0, &[("k", None)], Rule::All, 1);
-    lot.flush(None);
-    lot.swap(0, 1);
+    lot.flush(None, 0);
+    lot.swap(0, 1, 0);
     lot.conclude_flush();
-    let id = lot.watch(None, 9)[0].id;
-    lot.observe(id, None, 0);
+    let id = first_queue(&lot);
+    lot.observe(id, NOTHING, 0);
+    lot.observe(id, Sighting::Other, 0);
     assert_eq!(outcome(&lot, ticket), None, "nothing was there to be removed");
     let round = Round::next();
-    lot.create(0, b"k", round);
+    lot.create(0, b"k", round, 0);
     lot.observe(id, closed(round), 0);
     lot.open(0, b"k", Some(round));
     assert_eq!(outcome(&lot, ticket), Some(Outcome::Opened));
@@ -369,8 +491,8 @@ fn a_latch_to_come_that_comes_and_goes_is_gone() {
     let mut lot = Lot::default();
     let ticket = park_on(&mut lot, 0, &[("k", None)], Rule::All, 1);
     let round = Round::next();
-    lot.create(0, b"k", round);
-    lot.remove(0, b"k", round);
+    lot.create(0, b"k", round, 0);
+    lot.remove(0, b"k", round, 0);
     assert_eq!(outcome(&lot, ticket), Some(Outcome::Gone));
 }
 
@@ -379,9 +501,9 @@ fn a_latch_to_come_may_come_open_or_aborted() {
     for came in [Outcome::Opened, aborted("why")] {
         let mut lot = Lot::default();
         let ticket = park_on(&mut lot, 0, &[("k", None)], Rule::All, 1);
-        let id = lot.watch(None, 9)[0].id;
-        let found = Sighting { round: Round::next(), outcome: Some(came.clone()), expires: None };
-        lot.observe(id, Some(found), 0);
+        let id = first_queue(&lot);
+        let round = Round::next();
+        lot.observe(id, Sighting::Latch { round, outcome: Some(came.clone()), expires: None }, 0);
         assert_eq!(outcome(&lot, ticket), Some(came));
     }
     let mut lot = Lot::default();
