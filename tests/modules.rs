@@ -2,28 +2,7 @@
 
 mod common;
 
-use std::env;
-use std::process::Command;
-
-use common::{Reply, Server, error, int, ok};
-
-/// Builds a library of this package with cargo, and answers with its path.
-fn build(what: &[&str], library: &str) -> String {
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet"])
-        .args(what)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status()
-        .expect("cargo");
-    assert!(built.success(), "cargo build {}", what.join(" "));
-    // <target>/<profile>/deps/<this test>
-    let test = env::current_exe().expect("the path of this test");
-    let target = test.ancestors().nth(3).expect("the folder cargo builds in");
-    let (prefix, suffix) = (env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
-    let (folder, name) = library.rsplit_once('/').expect("a folder");
-    let path = target.join(folder).join(format!("{prefix}{name}{suffix}"));
-    path.to_str().expect("a path in UTF-8").to_owned()
-}
+use common::{Reply, Server, build, error, int, ok};
 
 /// A server with the module of `modules/caller.rs` beside ours.
 fn server_with_a_caller() -> Server {
