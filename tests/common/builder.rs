@@ -15,6 +15,7 @@ pub struct Builder {
     without_module: bool,
     tcp: bool,
     sentinel: bool,
+    clock: bool,
 }
 
 impl Builder {
@@ -54,6 +55,13 @@ impl Builder {
         self.without_module().tcp()
     }
 
+    /// Gives it a wall clock of its own, for [`Server::set_clock_back`] and
+    /// [`Server::set_clock_forward`]. On Linux only.
+    pub fn with_clock(mut self) -> Builder {
+        self.clock = true;
+        self
+    }
+
     /// Starts the server and returns when it answers; panics, showing its log,
     /// if it does not.
     #[track_caller]
@@ -73,6 +81,11 @@ impl Builder {
     /// Does it listen on TCP?
     pub(super) fn wants_tcp(&self) -> bool {
         self.tcp
+    }
+
+    /// Has it a clock of its own?
+    pub(super) fn wants_clock(&self) -> bool {
+        self.clock
     }
 
     /// What follows the configuration file on the command line.

@@ -34,6 +34,7 @@
 
 mod builder;
 mod client;
+mod clock;
 mod cluster;
 mod crowd;
 mod events;
