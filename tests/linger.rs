@@ -4,13 +4,6 @@ mod common;
 
 use common::*;
 
-/// The time of the server in ms.
-fn time(client: &mut Client) -> i64 {
-    let time = client.run("TIME");
-    let part = |nth: usize| time.items()[nth].text().parse::<i64>().unwrap();
-    part(0) * 1000 + part(1) / 1000
-}
-
 #[test]
 fn an_open_latch_is_there_to_be_seen() {
     let server = Server::new();
@@ -69,9 +62,9 @@ fn opening_replaces_the_time_to_live_and_is_propagated_in_one_piece() {
         ("LATCH.SET k 1 LINGER 100", "LATCH.ARRIVE k 0 ID a", "LATCH.COUNTDOWN k 1 ID a"),
     ] {
         client.run(made);
-        let earliest = time(&mut client) + 100_000;
+        let earliest = client.time() + 100_000;
         let (_, seen) = witness.see("k", || client.run(opening));
-        let latest = time(&mut client) + 100_000;
+        let latest = client.time() + 100_000;
         let at = client.run("PEXPIRETIME k").int();
         assert!((earliest..=latest).contains(&at), "{opening}");
         assert_eq!(seen.events, ["latch.countdown k", "latch.open k"], "{opening}");

@@ -12,13 +12,6 @@ fn lines(stream: &mut Stream) -> Vec<String> {
     commands.iter().map(|words| words.join(" ")).collect()
 }
 
-/// The time of the server in ms.
-fn time(client: &mut Client) -> i64 {
-    let time = client.run("TIME");
-    let part = |nth: usize| time.items()[nth].text().parse::<i64>().unwrap();
-    part(0) * 1000 + part(1) / 1000
-}
-
 /// What the server propagates when it deletes a key that has expired.
 fn deletion_of(server: &Server, key: &str) -> String {
     let lazily = server.run("CONFIG GET lazyfree-lazy-expire");
@@ -49,9 +42,9 @@ fn a_relative_time_to_live_is_propagated_as_a_point_in_time() {
     for (options, millis) in
         [("EX 100", 100_000), ("PX 5000", 5_000), ("XX PX 7000", 7_000), ("ex 1000", 1_000_000)]
     {
-        let earliest = time(&mut client) + millis;
+        let earliest = client.time() + millis;
         assert_eq!(client.run(&format!("LATCH.SET k 5 {options}")), ok());
-        let latest = time(&mut client) + millis;
+        let latest = client.time() + millis;
         let at = client.run("PEXPIRETIME k").int();
         assert!((earliest..=latest).contains(&at), "{options}");
         assert_eq!(lines(&mut stream), [format!("LATCH.SET k 5 PXAT {at}")]);

@@ -16,6 +16,7 @@ pub struct Builder {
     without_module: bool,
     tcp: bool,
     sentinel: bool,
+    clock: bool,
 }
 
 impl Builder {
@@ -61,6 +62,13 @@ impl Builder {
         self.without_module().tcp()
     }
 
+    /// Gives it a wall clock of its own, for [`Server::set_clock_back`] and
+    /// [`Server::set_clock_forward`]. On Linux only.
+    pub fn with_clock(mut self) -> Builder {
+        self.clock = true;
+        self
+    }
+
     /// Starts the server and returns when it answers; panics, showing its log,
     /// if it does not.
     #[track_caller]
@@ -85,6 +93,11 @@ impl Builder {
     /// What it finds in its environment besides ours.
     pub(super) fn environment(&self) -> impl Iterator<Item = (&str, &str)> {
         self.env.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Has it a clock of its own?
+    pub(super) fn wants_clock(&self) -> bool {
+        self.clock
     }
 
     /// What follows the configuration file on the command line.

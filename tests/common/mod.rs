@@ -33,13 +33,14 @@
 )]
 
 mod builder;
-mod built;
 mod client;
+mod clock;
 mod cluster;
 mod crowd;
 mod events;
 mod guard;
 mod latches;
+mod library;
 mod module_value;
 mod observe;
 mod pipe;
@@ -56,7 +57,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 pub use builder::{Builder, free_port, module};
-pub use built::{build, caller};
 pub use client::Client;
 pub(crate) use client::cmd;
 pub use cluster::Cluster;
@@ -64,6 +64,7 @@ pub use crowd::{aborted, expired, gone};
 pub use events::Events;
 pub use guard::TempDir;
 pub use latches::{Contents, make_latches};
+pub use library::{build, caller};
 pub use module_value::{Field, ModuleValue, crc64, dump, dumped};
 pub use pipe::Pipe;
 pub use random::{Random, number_from, seed_from};

@@ -1,6 +1,7 @@
 //! What a server says about itself, and waiting until it says so.
 
 use super::client::Client;
+use super::resp::Reply;
 use super::server::Server;
 use super::{PATIENCE, eventually};
 
@@ -67,6 +68,17 @@ impl Server {
             version.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok());
         let mut next = || numbers.next().unwrap_or(0);
         (next(), next(), next())
+    }
+}
+
+impl Client {
+    /// The time by the server's clock, in Unix ms.
+    #[track_caller]
+    pub fn time(&mut self) -> i64 {
+        let time = self.run("TIME");
+        let number = |reply: &Reply| reply.text().parse::<i64>().expect("a number");
+        let [seconds, micros] = time.items() else { panic!("TIME has two parts: {time:?}") };
+        number(seconds) * 1000 + number(micros) / 1000
     }
 }
 

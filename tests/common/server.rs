@@ -6,6 +6,7 @@ use std::process::Command;
 
 use super::builder::{Builder, free_port, server_binary};
 use super::client::Client;
+use super::clock::Clock;
 use super::guard::{Process, TempDir};
 use super::resp::Reply;
 use super::{PATIENCE, eventually};
@@ -17,6 +18,7 @@ use super::{PATIENCE, eventually};
 pub struct Server {
     builder: Builder,
     port: u16,
+    clock: Option<Clock>,
     /// `None` while stopped. Before `dir`, so that it is dropped first.
     process: Option<Process>,
     dir: TempDir,
@@ -38,7 +40,9 @@ impl Server {
     }
 
     pub(super) fn prepared(builder: Builder) -> Server {
-        let server = Server { builder, port: 0, process: None, dir: TempDir::new() };
+        let dir = TempDir::new();
+        let clock = builder.wants_clock().then(|| Clock::new(dir.path()));
+        let server = Server { builder, port: 0, clock, process: None, dir };
         server.write_config();
         server
     }
@@ -105,6 +109,11 @@ impl Server {
     pub fn port(&self) -> u16 {
         assert_ne!(self.port, 0, "build this server with .tcp()");
         self.port
+    }
+
+    /// Its clock, if it has one of its own.
+    pub(super) fn clock(&self) -> Option<&Clock> {
+        self.clock.as_ref()
     }
 
     /// Its process id; panics while it is stopped.
@@ -192,6 +201,9 @@ impl Server {
             .envs(self.builder.environment())
             .stdout(log.try_clone().expect("sharing the log"))
             .stderr(log);
+        if let Some(clock) = &self.clock {
+            clock.preload(&mut command);
+        }
         self.process = Some(Process::spawn(&mut command));
         let is_ready = eventually("the server to be ready", PATIENCE, || {
             if self.has_ended() { Some(false) } else { self.answers().then_some(true) }

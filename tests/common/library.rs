@@ -1,4 +1,4 @@
-//! Libraries of this package that a test needs beside the module.
+//! Libraries that a test makes for a server to load.
 
 use std::env;
 use std::process::Command;
