@@ -24,6 +24,12 @@ impl Server {
         self.version() >= (7, 4, 0)
     }
 
+    /// Does a module's command park a RESP3 connection that has a subscription?
+    /// Valkey 8.1.1 and newer do not.
+    pub fn parks_subscribers(&self) -> bool {
+        !self.is_valkey() || self.version() < (8, 1, 1)
+    }
+
     /// Does the server survive `CLIENT UNBLOCK` of a client that waits for its
     /// flush? Redis 7.4.1 and 8.0.2 take it for a bug of their own and end.
     pub fn may_unblock_a_flush(&self) -> bool {
