@@ -1,8 +1,8 @@
 # Each of demo, run and test does all of its own set-up: on a machine with only
 # a Rust toolchain it installs what is missing, and says so.
 #
-#   SERVER=<server>  the server to use: its path, or redis-7.0, redis-8.2,
-#                    valkey-8.1 or valkey-9.1, which is brought if it is missing
+#   SERVER=<server>  the server to use: its path, or one of the names that `make`
+#                    ends with, which is brought if it is missing
 #                    (default: redis-server or valkey-server, from the PATH)
 #   PORT=<n>         the port of `make run` (default: 6379)
 
@@ -21,6 +21,7 @@ BENCHES := --manifest-path benches/Cargo.toml
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' Makefile
+	@bash -c '. scripts/common.sh && printf "SERVER=name: %s\n" "$$server_names"'
 
 demo: setup build ## a short show of a latch, on a private server (SERVER=name or path)
 	@scripts/demo.sh
@@ -31,13 +32,13 @@ run: setup build ## start Redis with the module in the foreground (PORT=6379 SER
 test: setup-test build ## run every test (SERVER=name or path)
 	@scripts/test.sh
 
-test-all: build ## run every test on each of the four servers
+test-all: build ## run every test on each server that this machine can have
 	@scripts/test-all.sh
 
-servers: ## bring the four servers into the folder servers, for test-all and SERVER=name
+servers: ## bring those servers into the folder servers, for test-all and SERVER=name
 	@scripts/servers.sh
 
-bench: setup-bench build ## measure and write docs/benchmarks.md (SERVER=name or path, else all four)
+bench: setup-bench build ## measure and write docs/benchmarks.md (SERVER=name or path, else four of them)
 	@scripts/bench.sh
 
 bench-quick: setup-test build ## show that the benchmark works, without measuring

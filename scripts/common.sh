@@ -4,12 +4,36 @@
 note() { printf 'redis-latch: %s\n' "$*"; }
 die() { printf 'redis-latch: %s\n' "$*" >&2; exit 1; }
 
-# The servers that scripts/servers.sh brings, and where it puts one.
-server_names='redis-7.0 redis-8.2 valkey-8.1 valkey-9.1'
+# The one list of servers that the module was run on: those that scripts/servers.sh
+# brings, and those that were brought by hand. README.md and docs/operating.md name
+# them; tests/readme.rs sees to it.
+server_names='redis-7.0 redis-8.2 redis-8.10 valkey-8.0 valkey-8.1 valkey-9.1.0 valkey-9.1'
+by_hand='redis-7.2 redis-7.4 redis-8.0 redis-8.6 valkey-7.2'
+
 is_server_name() { case " $server_names " in *" ${1:-no} "*) ;; *) return 1 ;; esac; }
 server_file() { echo "$PWD/servers/$1/${1%-*}-server"; }
 
 version_of() { "$1" --version 2>/dev/null | sed -n 's/.* v=\([0-9][0-9.]*\).*/\1/p' || true; }
+
+# has_version <server> <version>: may a server of that version have that name?
+has_version() { case $2. in "${1##*-}".*) ;; *) return 1 ;; esac; }
+
+# left_out <server>: prints why this machine cannot have it, or fails if it can.
+left_out() {
+    local minor ID='' VERSION_ID=''
+    case $1 in
+        redis-8.10)
+            minor=$(getconf GNU_LIBC_VERSION 2>/dev/null | sed -n 's/^glibc 2\.\([0-9]*\).*/\1/p')
+            [ "${minor:-0}" -lt 38 ] || return 1
+            echo "it needs glibc 2.38 or newer, and this system has ${minor:+glibc 2.}${minor:-none}" ;;
+        valkey-8.0)
+            # shellcheck source=/dev/null
+            [ ! -r /etc/os-release ] || . /etc/os-release
+            [ "$ID $VERSION_ID" != 'debian 12' ] || return 1
+            echo 'it is of the backports of Debian 12, and this system is not Debian 12' ;;
+        *) return 1 ;;
+    esac
+}
 
 # Sets $server, $server_version and $server_kind (Redis, Valkey) to the first
 # usable server: $SERVER, a name or a path, if that is given, else what is on the
@@ -18,7 +42,7 @@ version_of() { "$1" --version 2>/dev/null | sed -n 's/.* v=\([0-9][0-9.]*\).*/\1
 find_server() {
     if is_server_name "${SERVER:-}"; then
         set -- "$(server_file "$SERVER")"
-        server_problem="$SERVER is not in the folder servers: run make servers"
+        server_problem="$SERVER is not in the folder servers: $(left_out "$SERVER" || echo run make servers)"
     elif [ -n "${SERVER:-}" ]; then
         set -- "$SERVER"
         server_problem="SERVER=$SERVER is neither a program that can be run nor one of: $server_names"

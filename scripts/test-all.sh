@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests on every server, or on those named on the command line, one
-# after the other; <name>:short does a shorter run. The unit tests know of no
+# Runs the tests on every server that this machine can have, or on those named on
+# the command line, one after the other; <name>:short does a shorter run. The unit tests know of no
 # server, so they run once, or not at all with UNITS_DONE=yes. Ends with a
 # table, and fails if anything did.
 set -euo pipefail
@@ -14,7 +14,7 @@ total_passed=0 total_failed=0 bad=''
 
 heading() { printf '\n==> %s\n' "$*"; }
 sum() { awk -v word="$1" '/^test result: / { for (i = 2; i <= NF; i++) if ($i ~ "^" word) n += $(i - 1) } END { print n + 0 }' "$work/log"; }
-row() { printf '%-10s  %-14s  %6s  %6s  %7s  %7s  %s\n' "$@" >>"$work/table"; }
+row() { printf '%-12s  %-14s  %6s  %6s  %7s  %7s  %s\n' "$@" >>"$work/table"; }
 
 # run_tests <server> [--short]
 run_tests() {
@@ -48,8 +48,15 @@ cargo test --no-run
 
 units_done=${UNITS_DONE:-}
 row server version passed failed ignored time result
-# shellcheck disable=SC2086 # a list
-[ $# -gt 0 ] || set -- $server_names
+if [ $# -eq 0 ]; then
+    for name in $server_names; do
+        if reason=$(left_out "$name"); then
+            row "$name" - - - - - "left out: $reason"
+        else
+            set -- "$@" "$name"
+        fi
+    done
+fi
 for name in "$@"; do
     case $name in
         *:short) run_tests "${name%:short}" --short ;;

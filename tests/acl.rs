@@ -46,11 +46,6 @@ const COMMANDS: [Needs; 13] = [
 const CATEGORIES: [&str; 9] =
     ["read", "write", "fast", "slow", "blocking", "admin", "dangerous", "keyspace", "connection"];
 
-/// Redis 7.0 has no ACL categories for commands of modules.
-fn has_categories(server: &Server) -> bool {
-    server.version() >= (7, 2, 0)
-}
-
 /// A server with a user under test.
 struct Guarded {
     server: Server,
@@ -90,13 +85,13 @@ impl Guarded {
 #[test]
 fn categories_hold_the_commands() {
     let server = Server::new();
-    let has_categories = has_categories(&server);
+    let are_listed = server.lists_module_categories();
     for category in CATEGORIES {
         let members = server.run(&format!("ACL CAT {category}"));
         let members = members.items().iter().map(|name| name.text());
         let mut found: Vec<_> = members.filter(|name| name.starts_with("latch")).collect();
         let ours = COMMANDS.iter().filter(|known| known.categories.contains(&category));
-        let ours = ours.filter(|_| has_categories);
+        let ours = ours.filter(|_| are_listed);
         let mut expected: Vec<_> =
             ours.map(|known| known.line.split(' ').next().unwrap().to_lowercase()).collect();
         found.sort_unstable();
@@ -108,7 +103,7 @@ fn categories_hold_the_commands() {
 #[test]
 fn a_category_allows_its_commands() {
     let mut guarded = Guarded::new();
-    let has_categories = has_categories(&guarded.server);
+    let has_categories = guarded.server.has_module_categories();
     for category in CATEGORIES {
         let commands = COMMANDS.iter().map(|known| {
             let allowed = has_categories && known.categories.contains(&category);

@@ -314,7 +314,8 @@ fn a_latch_takes_little_more_memory_than_an_integer() {
         taken("redis.call('SET', 'value:' .. i, 123456 + i)"),
     ];
     println!("bytes of a latch and of an integer: told {told:?}, measured {measured:?}");
-    for [latch, integer] in [told, measured] {
+    let all = if server.knows_what_a_key_takes() { vec![told, measured] } else { vec![measured] };
+    for [latch, integer] in all {
         assert!(integer > 0 && latch >= integer, "{latch} and {integer}");
         assert!(latch < 3 * integer, "{latch} and {integer}");
     }
@@ -364,7 +365,7 @@ fn latches_stay_what_they_are_when_the_server_moves_them_in_memory() {
         .config("active-defrag-cycle-min", "50")
         .start();
     let mut client = server.client();
-    if client.run("CONFIG SET activedefrag yes") != ok() {
+    if !server.defragments() {
         eprintln!("this server cannot defragment: nothing to check");
         return;
     }

@@ -164,11 +164,6 @@ const COMMANDS: [Known; 13] = [
     },
 ];
 
-/// Redis 7.0 has no ACL categories for commands of modules.
-fn has_categories(server: &Server) -> bool {
-    server.version() >= (7, 2, 0)
-}
-
 /// The texts of a collection, sorted and joined with spaces.
 fn sorted(reply: &Reply) -> String {
     let texts: BTreeSet<_> = reply.items().iter().map(|item| item.text()).collect();
@@ -178,7 +173,7 @@ fn sorted(reply: &Reply) -> String {
 #[test]
 fn command_info_knows_arity_flags_categories_and_keys() {
     let server = Server::new();
-    let has_categories = has_categories(&server);
+    let has_categories = server.has_module_categories();
     for (mut client, _) in server.clients() {
         for known in &COMMANDS {
             let name = known.name;

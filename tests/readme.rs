@@ -1,4 +1,5 @@
-//! Every example of the README, run as it stands.
+//! Every example of the README, run as it stands, and the servers that it and
+//! others name.
 
 mod common;
 
@@ -8,10 +9,15 @@ use std::path::Path;
 
 use common::{Client, Reply, Server};
 
+/// A file of the project.
+fn text(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
 /// The lines of every block of the README that is marked as `redis`.
 fn examples() -> Vec<Vec<String>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = fs::read_to_string(path).expect("a README");
+    let readme = text("README.md");
     let mut examples = Vec::new();
     let mut lines = readme.lines();
     while let Some(line) = lines.next() {
@@ -95,4 +101,57 @@ fn every_example_of_the_readme_does_what_it_shows() {
     for example in &examples {
         run(&server, example);
     }
+}
+
+/// The servers of a list in scripts/common.sh: for each kind the versions, the
+/// oldest first.
+fn servers(lists: &[&str]) -> [Vec<Vec<u32>>; 2] {
+    let scripts = text("scripts/common.sh");
+    let names = lists.iter().flat_map(|list| {
+        let line = scripts.lines().find_map(|line| line.strip_prefix(list)?.strip_prefix("='"));
+        line.expect("a list").trim_end_matches('\'').split(' ')
+    });
+    let mut versions = [Vec::new(), Vec::new()];
+    for name in names {
+        let (kind, version) = name.split_once('-').expect("a kind and a version");
+        let version = version.split('.').map(|n| n.parse().expect("a number")).collect();
+        versions[usize::from(kind == "valkey")].push(version);
+    }
+    versions.iter_mut().for_each(|of_a_kind| of_a_kind.sort());
+    versions
+}
+
+fn dotted(version: &[u32]) -> String {
+    version.iter().map(u32::to_string).collect::<Vec<_>>().join(".")
+}
+
+/// As in "Redis 7.0, 8.2 and Valkey 9.1".
+fn in_words(lists: &[&str]) -> String {
+    let [redis, valkey] = servers(lists)
+        .map(|versions| versions.iter().map(|it| dotted(it)).collect::<Vec<_>>().join(", "));
+    format!("Redis {redis} and Valkey {valkey}")
+}
+
+/// Panics unless the text says so, wherever its lines end.
+#[track_caller]
+fn expect_said(name: &str, what: &str) {
+    let words = text(name).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(what), "{name} should say: {what}");
+}
+
+#[test]
+fn the_servers_that_were_run_are_those_of_the_list() {
+    let all = format!("was run on {}.", in_words(&["server_names", "by_hand"]));
+    expect_said("README.md", &all);
+    expect_said("docs/operating.md", &all);
+    expect_said("README.md", &format!("the tests on {} (", in_words(&["server_names"])));
+}
+
+#[test]
+fn the_oldest_servers_of_the_list_are_those_that_the_module_asks_for() {
+    let [redis, valkey] =
+        servers(&["server_names", "by_hand"]).map(|versions| dotted(&versions[0]));
+    let needs = format!("latch needs Redis {redis} or newer, or Valkey {valkey} or newer");
+    expect_said("src/ffi/load.rs", &needs);
+    expect_said("README.md", &format!("Redis {redis} and newer and Valkey {valkey} and newer"));
 }

@@ -18,12 +18,6 @@ fn waits(timeout: &str) -> [String; 4] {
     ]
 }
 
-/// Whether this server parks a connection that has a subscription. Valkey 8.1.1
-/// and newer do not.
-fn parks_subscribers(server: &Server) -> bool {
-    !server.is_valkey() || server.version() < (8, 1, 1)
-}
-
 #[test]
 fn a_connection_with_a_subscription_waits_or_is_told_that_it_cannot() {
     let server = Server::new();
@@ -32,7 +26,7 @@ fn a_connection_with_a_subscription_waits_or_is_told_that_it_cannot() {
     for wait in waits("0") {
         let mut client = server.client3();
         client.run("SUBSCRIBE channel");
-        if parks_subscribers(&server) {
+        if server.parks_subscribers() {
             client.send_line(&wait);
             server.wait_parked(&client);
             continue;

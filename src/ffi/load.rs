@@ -103,7 +103,7 @@ pub(crate) unsafe extern "C" fn RedisModule_OnLoad(
             return ERR;
         };
         if !is_supported() {
-            log_warning("latch needs Redis 7.0 or newer, or Valkey 8.0 or newer");
+            log_warning("latch needs Redis 7.0 or newer, or Valkey 7.2 or newer");
             return ERR;
         }
         // SAFETY: `argc` strings that are valid during this call.

@@ -32,6 +32,7 @@
     reason = "`pub` marks the interface; a panic is how a test fails"
 )]
 
+mod abilities;
 mod builder;
 mod client;
 mod clock;

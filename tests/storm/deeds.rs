@@ -23,6 +23,10 @@ pub struct World<'a> {
     pub may_unblock: bool,
     /// And with `ERROR`, on a server where that races with a release?
     pub may_unblock_with_error: bool,
+    /// May it flush a database, and be unblocked meanwhile?
+    pub may_flush: bool,
+    /// May it ask for the memory of a key?
+    pub may_ask_for_sizes: bool,
     /// May it park?
     pub may_park: bool,
     /// Are writes refused, so that they are no use but now and then?
@@ -223,9 +227,10 @@ fn keyspace(random: &mut Random, world: &World<'_>) -> Call {
         30 | 31 => cmd!["SET", key, "string"].to_vec(),
         32 => cmd!["TYPE", key].to_vec(),
         33 => cmd!["OBJECT", "ENCODING", key].to_vec(),
-        34 => cmd!["MEMORY", "USAGE", key].to_vec(),
+        34 if world.may_ask_for_sizes => cmd!["MEMORY", "USAGE", key].to_vec(),
         35 => cmd!["TTL", key].to_vec(),
-        36 => cmd!["FLUSHDB"].to_vec(),
+        36 if world.may_flush => cmd!["FLUSHDB"].to_vec(),
+        36 => cmd!["FLUSHDB", "ASYNC"].to_vec(),
         _ => cmd!["EXISTS", key].to_vec(),
     })
 }

@@ -56,9 +56,11 @@ pub struct Storm<'a> {
     pub no_unblocking_until: Option<Instant>,
     /// Where everybody is about to be killed, newcomers included.
     pub killing_all: Option<Side>,
-    /// Does `CLIENT UNBLOCK … ERROR` race with a release? On Redis before 7.4
-    /// the client gets two replies; the module cannot help it.
+    /// Does `CLIENT UNBLOCK … ERROR` race with a release?
     pub unblocking_races: bool,
+    /// What the servers do not survive, whatever modules they have.
+    may_flush: bool,
+    may_ask_for_sizes: bool,
 }
 
 impl<'a> Storm<'a> {
@@ -78,7 +80,9 @@ impl<'a> Storm<'a> {
             repairs: Vec::new(),
             no_unblocking_until: None,
             killing_all: None,
-            unblocking_races: !servers[0].is_valkey() && servers[0].version() < (7, 4, 0),
+            unblocking_races: !servers[0].unblocks_once(),
+            may_flush: servers[0].may_unblock_a_flush(),
+            may_ask_for_sizes: servers[0].knows_what_a_key_takes(),
         };
         for side in Side::BOTH {
             storm.control.push(storm.controller(side));
@@ -226,6 +230,8 @@ impl<'a> Storm<'a> {
             dumps: &self.dumps,
             may_unblock: self.no_unblocking_until.is_none(),
             may_unblock_with_error: !self.unblocking_races,
+            may_flush: self.may_flush,
+            may_ask_for_sizes: self.may_ask_for_sizes,
             // A few never wait, so that something happens.
             may_park: at % 4 != 3,
             read_only: peer.on_replica,

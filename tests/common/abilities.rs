@@ -1,0 +1,61 @@
+//! What some servers cannot do: the one place that names them.
+//!
+//! A test that stands on one of these asks for it, and expects less where it is
+//! not there. All of it is the server's own; nothing here excuses the module.
+
+use super::resp::ok;
+use super::server::Server;
+
+impl Server {
+    /// Are there ACL categories for commands of modules? Not on Redis 7.0.
+    pub fn has_module_categories(&self) -> bool {
+        self.version() >= (7, 2, 0)
+    }
+
+    /// Does `ACL CAT <category>` name commands of modules? Not on Redis before
+    /// 8.0 and Valkey before 8.1, though their rules go by these categories.
+    pub fn lists_module_categories(&self) -> bool {
+        self.version() >= if self.is_valkey() { (8, 1, 0) } else { (8, 0, 0) }
+    }
+
+    /// Does a client that is released and unblocked with `ERROR` at once get one
+    /// reply? On Redis 7.0, 7.2 and Valkey 7.2 it gets both.
+    pub fn unblocks_once(&self) -> bool {
+        self.version() >= (7, 4, 0)
+    }
+
+    /// Does a module's command park a RESP3 connection that has a subscription?
+    /// Valkey 8.1.1 and newer do not.
+    pub fn parks_subscribers(&self) -> bool {
+        !self.is_valkey() || self.version() < (8, 1, 1)
+    }
+
+    /// Does the server survive `CLIENT UNBLOCK` of a client that waits for its
+    /// flush? Redis 7.4.1 and 8.0.2 take it for a bug of their own and end.
+    pub fn may_unblock_a_flush(&self) -> bool {
+        self.is_valkey() || !((7, 4, 0)..(8, 2, 0)).contains(&self.version())
+    }
+
+    /// Turns active defragmentation on, and says whether it works. Servers that
+    /// were built with libc's malloc or with a shared jemalloc do not know it;
+    /// Redis 7.2.4 and 7.4.1 move a fifth of what they should, strings or latches,
+    /// and go on for ever without finding the rest.
+    pub fn defragments(&self) -> bool {
+        let gets_stuck = !self.is_valkey() && ((7, 2, 0)..(8, 0, 0)).contains(&self.version());
+        self.run("CONFIG SET activedefrag yes") == ok() && !gets_stuck
+    }
+
+    /// Is it the C library that allocates its memory? So it is where the server
+    /// was built without jemalloc.
+    pub fn has_libc_malloc(&self) -> bool {
+        self.info("mem_allocator") == "libc"
+    }
+
+    /// Is `MEMORY USAGE` right? Redis 8.6.2 and 8.10.2 with libc's malloc count
+    /// of a string what was asked for, not what was given, and ask malloc for the
+    /// size of a module's key at an address that it has not given, if the key has
+    /// a time to live: the answer is nonsense, or the server crashes.
+    pub fn knows_what_a_key_takes(&self) -> bool {
+        self.is_valkey() || self.version() < (8, 6, 0) || !self.has_libc_malloc()
+    }
+}
