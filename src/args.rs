@@ -175,6 +175,11 @@ impl ExpireUnit {
         UNITS.iter().find(|(name, _)| option.eq_ignore_ascii_case(name)).map(|&(_, unit)| unit)
     }
 
+    /// Whether it counts from now.
+    pub(crate) fn is_relative(self) -> bool {
+        matches!(self, Self::Seconds | Self::Millis)
+    }
+
     /// The Unix time in ms that `value` of this unit means at the time `now`.
     /// Zero, negative and overflowing values are refused, as `SET` does.
     pub(crate) fn deadline(self, value: i64, now: i64) -> Result<i64, Error> {
@@ -182,10 +187,7 @@ impl ExpireUnit {
             Self::Seconds | Self::UnixSeconds => value.checked_mul(1000),
             Self::Millis | Self::UnixMillis => Some(value),
         };
-        let origin = match self {
-            Self::Seconds | Self::Millis => now,
-            Self::UnixSeconds | Self::UnixMillis => 0,
-        };
+        let origin = if self.is_relative() { now } else { 0 };
         millis
             .filter(|_| value > 0)
             .and_then(|millis| millis.checked_add(origin))

@@ -11,7 +11,7 @@ use crate::deadlines::Deadlines;
 use crate::ffi::blocking::{self, Handle, Wait};
 use crate::ffi::context::{Context, now};
 use crate::ffi::shared::Shared;
-use crate::ffi::string::{OwnedStr, SharedStr};
+use crate::ffi::string::SharedStr;
 use crate::ffi::timer::{self, Timer};
 use crate::ffi::turns;
 use crate::latch::Round;
@@ -81,7 +81,7 @@ pub(crate) fn park<W: Wait>(
     wait: impl FnOnce(Ticket) -> W,
 ) -> bool {
     let first = targets.first().map_or(&b""[..], |target| target.key);
-    let (db, shadow) = (ctx.db(), OwnedStr::new(&shadow_of(ctx, first)));
+    let (db, shadow) = (ctx.db(), shadow_of(ctx, first));
     // The server only blocks here: it calls nothing back before it returns.
     let parked = with_lot(|lot| {
         lot.park(db, targets, rule, now(), |ticket| {

@@ -11,13 +11,14 @@
 use std::sync::OnceLock;
 
 use crate::ffi::context::{Context, random_bytes};
+use crate::ffi::string::OwnedStr;
 use crate::slot::{slot_of, tag_of};
 
 /// The shadow of the keys that a command waits for: in a cluster they all have the
 /// slot of the `first`.
-pub(crate) fn shadow_of(ctx: Context<'_>, first: &[u8]) -> Vec<u8> {
+pub(crate) fn shadow_of(ctx: Context<'_>, first: &[u8]) -> OwnedStr {
     static SECRET: OnceLock<[u8; 16]> = OnceLock::new();
     let slot = if ctx.is_cluster() { slot_of(first) } else { 0 };
     let secret = SECRET.get_or_init(random_bytes);
-    [b"{", &tag_of(slot)[..], b"}latch:", secret].concat()
+    OwnedStr::new(&[b"{", &tag_of(slot)[..], b"}latch:", secret].concat())
 }

@@ -95,7 +95,7 @@ const COMMANDS: [Known; 13] = [
     Known {
         name: "latch.add",
         arity: 3,
-        flags: "denyoom fast module write",
+        flags: "fast module write",
         categories: "@fast @write",
         keys: Keys::First,
         key_flags: "RW access update",

@@ -15,7 +15,7 @@ pub(crate) struct Add;
 impl Command for Add {
     const SPEC: Spec = Spec {
         name: c"latch.add",
-        flags: c"write deny-oom fast",
+        flags: c"write fast",
         categories: c"write fast",
         summary: c"Raises the count of a closed latch and returns it.",
         complexity: c"O(1)",

@@ -48,7 +48,7 @@ impl Command for Arrive {
         };
         // It parks before it counts: who is refused a place has not arrived, and
         // whatever the countdown's own event sets off finds it waiting.
-        let parked = if must_wait(latch, id) && may_park(ctx)? {
+        let parked = if must_wait(latch, id) && may_park(ctx, name)? {
             park(ctx, &[target(name, latch, &key)], Rule::All, timeout, Answer::Ok)?
         } else {
             Reply::Null

@@ -18,6 +18,7 @@ use crate::ffi::key::Key;
 use crate::ffi::string::Str;
 use crate::latch::{Latch, State};
 use crate::parking;
+use crate::shadow::shadow_of;
 use crate::stats;
 use crate::waiters::{Outcome, Rule, Target, Ticket};
 
@@ -48,7 +49,7 @@ impl Command for Await {
         match found {
             Found::Open => Ok(Reply::Ok),
             Found::Failed(error) => Err(error),
-            Found::Closed(_) if !may_park(ctx)? => Ok(Reply::Null),
+            Found::Closed(_) if !may_park(ctx, name)? => Ok(Reply::Null),
             Found::Closed(target) => park(ctx, &[target], Rule::All, timeout, Answer::Ok),
         }
     }
@@ -129,11 +130,11 @@ pub(super) fn target<'a>(name: Str<'a>, latch: &Latch, key: &Key<'_>) -> Target<
 /// timeout had passed.
 ///
 /// # Errors
-/// If it would be, but there is no room.
-pub(super) fn may_park(ctx: Context<'_>) -> Result<bool, Error> {
+/// If it would be, but there is no room. `name` is one of the keys to wait for.
+pub(super) fn may_park(ctx: Context<'_>, name: Str<'_>) -> Result<bool, Error> {
     if ctx.denies_blocking() {
         Ok(false)
-    } else if ctx.is_out_of_memory() {
+    } else if ctx.refuses_memory(shadow_of(ctx, name.bytes()).as_str()) {
         Err(Error::OutOfMemory)
     } else if !config::may_park(parking::with_lot(|lot| lot.parked())) {
         stats::REFUSED.count();

@@ -36,7 +36,7 @@ impl Command for AwaitAll {
         match latches.failed.into_iter().next() {
             Some(error) => Err(error),
             None if latches.closed.is_empty() => Ok(Reply::Ok),
-            None if !may_park(ctx)? => Ok(Reply::Null),
+            None if !may_park(ctx, latches.first)? => Ok(Reply::Null),
             None => park(ctx, &latches.closed, Rule::All, latches.timeout, Answer::Ok),
         }
     }
@@ -66,7 +66,7 @@ impl Command for AwaitAny {
         }
         match latches.failed.into_iter().next_back() {
             Some(error) if latches.closed.is_empty() => Err(error),
-            _ if !may_park(ctx)? => Ok(Reply::Null),
+            _ if !may_park(ctx, latches.first)? => Ok(Reply::Null),
             _ => park(ctx, &latches.closed, Rule::Any, latches.timeout, Answer::Key),
         }
     }
@@ -75,6 +75,8 @@ impl Command for AwaitAny {
 /// What the keys of a command hold as its wait begins.
 struct Latches<'a> {
     timeout: Timeout,
+    /// The first key.
+    first: Str<'a>,
     /// The first that is open.
     open: Option<&'a [u8]>,
     /// Why others are not, nor will be.
@@ -87,8 +89,10 @@ impl<'a> Latches<'a> {
         let timeout = Timeout::parse(args.next()?.bytes())?;
         let keys = args.keys()?;
         let missing = Missing::parse(args)?;
+        let &first = keys.first().ok_or(Error::NumKeys)?;
 
-        let mut latches = Self { timeout, open: None, failed: Vec::new(), closed: Vec::new() };
+        let (failed, closed) = (Vec::new(), Vec::new());
+        let mut latches = Self { timeout, first, open: None, failed, closed };
         for &name in keys {
             match find(ctx, name, missing)? {
                 Found::Open => latches.open = latches.open.or(Some(name.bytes())),

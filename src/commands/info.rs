@@ -39,7 +39,7 @@ impl Command for Info {
             State::Aborted(_) => "aborted",
         };
         let waiters = parking::with_lot(|lot| lot.parked_on(ctx.db(), name.bytes()));
-        let ttl = key.expiry().map_or(-1, |at| (at - now()).max(0));
+        let ttl = key.expiry().map_or(-1, |at| at.saturating_sub(now()).max(0));
         let number = |n: usize| Reply::Integer(i64::try_from(n).unwrap_or(i64::MAX));
         Ok(Reply::Map(vec![
             ("state", Reply::Bulk(state.as_bytes().into())),

@@ -19,7 +19,7 @@ use std::ffi::CStr;
 
 use crate::error::Error;
 use crate::ffi::command;
-use crate::ffi::context::{Context, EventClass, now};
+use crate::ffi::context::{Context, EventClass};
 use crate::ffi::key::Key;
 use crate::ffi::string::Str;
 use crate::latch::{Latch, Round};
@@ -71,7 +71,7 @@ fn opened(ctx: Context<'_>, name: Str<'_>, mut key: Key<'_>, opening: Opening, e
     if opening.linger == 0 {
         key.delete();
     } else {
-        key.set_expiry(linger_until(ctx, name, opening.linger));
+        linger(ctx, name, &mut key, opening.linger);
     }
     drop(key);
     changed(ctx, name, event);
@@ -91,13 +91,13 @@ struct Opening {
     linger: i64,
 }
 
-/// When an open latch leaves its key: reckoned once, by the master, and
-/// propagated as a time. A replayed command has that yet to come.
-fn linger_until(ctx: Context<'_>, name: Str<'_>, linger: i64) -> Option<i64> {
+/// An open latch is to leave its key in so many ms: reckoned once, by the master,
+/// and propagated as a time. A replayed command has that yet to come.
+fn linger(ctx: Context<'_>, name: Str<'_>, key: &mut Key<'_>, millis: i64) {
     if ctx.is_replaying() {
-        return None;
+        key.set_expiry(None);
+    } else {
+        let until = key.expire_in(millis);
+        ctx.replicate(c"PEXPIREAT", name, &[until.to_string().as_bytes()]);
     }
-    let until = now().saturating_add(linger);
-    ctx.replicate(c"PEXPIREAT", name, &[until.to_string().as_bytes()]);
-    Some(until)
 }

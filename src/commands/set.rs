@@ -93,19 +93,16 @@ fn store(
             round
         }
     };
-    propagate(ctx, name, count, options);
     stats::SET.count();
     let event = c"latch.set";
     if count == 0 {
+        propagate(ctx, name, count, options);
         let opening = Opening { round, linger: options.linger };
         super::opened(ctx, name, key, opening, event);
         return Ok(());
     }
-    match options.expiry {
-        Expiry::Never => key.set_expiry(None),
-        Expiry::At(at) => key.set_expiry(Some(at)),
-        Expiry::Keep => {}
-    }
+    let expiry = options.expiry.apply(&mut key);
+    propagate(ctx, name, count, &Options { expiry, ..*options });
     let (db, expires) = (ctx.db(), key.expiry());
     parking::with_lot(|lot| lot.note_expiry(db, name.bytes(), round, expires));
     drop(key);
@@ -125,6 +122,7 @@ fn propagate(ctx: Context<'_>, name: Str<'_>, count: i64, options: &Options) {
         Expiry::Never => {}
         Expiry::Keep => args.push("KEEPTTL".into()),
         Expiry::At(at) => args.extend(["PXAT".into(), at.to_string()]),
+        Expiry::In(millis) => args.extend(["PX".into(), millis.to_string()]),
     }
     if options.linger > 0 {
         args.extend(["LINGER".into(), format_seconds(options.linger)]);
@@ -156,8 +154,23 @@ enum Expiry {
     Never,
     /// It ends at this Unix time in ms.
     At(i64),
+    /// It ends so many ms after the time of the command.
+    In(i64),
     /// What there was.
     Keep,
+}
+
+impl Expiry {
+    /// Has the key expire like that; the same in absolute terms.
+    fn apply(self, key: &mut Key<'_>) -> Self {
+        match self {
+            Self::Never => key.set_expiry(None),
+            Self::At(at) => key.set_expiry(Some(at)),
+            Self::In(millis) => return Self::At(key.expire_in(millis)),
+            Self::Keep => {}
+        }
+        self
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -187,7 +200,10 @@ impl Options {
             } else if let Some(unit) = ExpireUnit::from_option(option) {
                 let value = args.next()?.as_ref();
                 let value = parse_integer(value).ok_or(Error::NotAnInteger)?;
-                expiry.replace(Expiry::At(unit.deadline(value, now)?)).is_some()
+                // Checked as core does, also where it counts from the command's time.
+                let at = unit.deadline(value, now)?;
+                let new = if unit.is_relative() { Expiry::In(at - now) } else { Expiry::At(at) };
+                expiry.replace(new).is_some()
             } else {
                 return Err(Error::Syntax);
             };
@@ -213,11 +229,8 @@ mod tests {
 
     #[test]
     fn options_come_in_any_order_and_case() {
-        let both = Options {
-            condition: Some(Condition::Missing),
-            expiry: Expiry::At(NOW + 5000),
-            linger: 0,
-        };
+        let both =
+            Options { condition: Some(Condition::Missing), expiry: Expiry::In(5000), linger: 0 };
         assert_eq!(parse(""), Ok(Options::default()));
         assert_eq!(parse("NX EX 5"), Ok(both));
         assert_eq!(parse("ex 5 nX"), Ok(both));

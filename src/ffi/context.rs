@@ -183,9 +183,26 @@ impl<'a> Context<'a> {
         )
     }
 
-    /// Whether the server uses more memory than `maxmemory` allows.
-    pub(crate) fn is_out_of_memory(self) -> bool {
-        self.has_flag(raw::REDISMODULE_CTX_FLAGS_OOM)
+    /// Whether the server would refuse the running command, if it were one that may
+    /// need memory (`deny-oom`). `missing` is a key that does not exist, in the slot
+    /// of the command's keys.
+    ///
+    /// That `maxmemory` is exceeded is not enough: a server goes on while it evicts,
+    /// and a replica leaves it to its master.
+    pub(crate) fn refuses_memory(self, missing: Str<'_>) -> bool {
+        self.has_flag(raw::REDISMODULE_CTX_FLAGS_OOM) && {
+            // Does nothing: there is no list to push to.
+            let (ctx, key) = (self.as_ptr(), missing.as_ptr());
+            let (command, format, value) = (c"LPUSHX".as_ptr(), c"Msc".as_ptr(), c"".as_ptr());
+            // SAFETY: the context is valid; `M` has the call refused where the
+            // server would, `s` takes one string, `c` one that ends with a NUL.
+            let reply = unsafe { api!(RedisModule_Call)(ctx, command, format, key, value) };
+            if !reply.is_null() {
+                // SAFETY: the reply is ours.
+                unsafe { api!(RedisModule_FreeCallReply)(reply) };
+            }
+            reply.is_null()
+        }
     }
 
     /// Whether the running command is not a client's, but comes from the master

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use redis_module::raw;
 
-use super::context::Context;
+use super::context::{Context, now};
 use super::string::Str;
 use crate::error::Error;
 use crate::latch::{Latch, Round};
@@ -129,6 +129,18 @@ impl<'a> Key<'a> {
         // SAFETY: the key is open.
         let at = unsafe { api!(RedisModule_GetAbsExpire)(self.raw) };
         (at != i64::from(raw::REDISMODULE_NO_EXPIRE)).then_some(at)
+    }
+
+    /// Has the key expire so many ms after the time of the running command, and
+    /// answers with when that is, in Unix ms. That time is one for all that a
+    /// command or a script does, but on Redis 7.0, which goes by the clock.
+    pub(crate) fn expire_in(&mut self, millis: i64) -> i64 {
+        // The server tells its time by nothing else.
+        // SAFETY: the key is open for writing.
+        unsafe { api!(RedisModule_SetExpire)(self.raw, 0) };
+        let at = self.expiry().unwrap_or_else(now).saturating_add(millis);
+        self.set_expiry(Some(at));
+        at
     }
 
     /// Sets when the key expires, in Unix ms; `None`: never.
