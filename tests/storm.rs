@@ -26,6 +26,8 @@ mod deeds;
 mod driver;
 #[path = "storm/end.rs"]
 mod end;
+#[path = "storm/nonsense.rs"]
+mod nonsense;
 #[path = "storm/oracle.rs"]
 mod oracle;
 #[path = "storm/peer.rs"]

@@ -1,6 +1,7 @@
 //! What the clients of the storm do, drawn by lot.
 
 use super::common::{Random, cmd};
+use super::nonsense;
 use super::oracle::Call;
 
 /// The databases in use.
@@ -58,8 +59,8 @@ pub fn deed(random: &mut Random, world: &World<'_>) -> Deed {
         790..880 => Deed::Script(several(random, world)),
         880..910 => Deed::Silent(several(random, world)),
         910..950 => Deed::Select(random.below(DATABASES)),
-        950..970 => Deed::One(nonsense(random)),
-        970..980 => Deed::Noise(noise(random)),
+        950..970 => Deed::One(nonsense::command(random)),
+        970..980 => Deed::Noise(nonsense::noise(random)),
         _ => Deed::Leave,
     }
 }
@@ -228,75 +229,4 @@ fn keyspace(random: &mut Random, world: &World<'_>) -> Call {
         36 => cmd!["FLUSHDB"].to_vec(),
         _ => cmd!["EXISTS", key].to_vec(),
     })
-}
-
-/// A command of the module with any arguments.
-fn nonsense(random: &mut Random) -> Call {
-    const NAMES: [&str; 13] = [
-        "LATCH.SET",
-        "LATCH.COUNTDOWN",
-        "LATCH.AWAIT",
-        "LATCH.AWAITALL",
-        "LATCH.AWAITANY",
-        "LATCH.ARRIVE",
-        "LATCH.ADD",
-        "LATCH.ABORT",
-        "LATCH.GET",
-        "LATCH.INFO",
-        "LATCH.ARRIVED",
-        "LATCH.WAITERS",
-        "LATCH.HELP",
-    ];
-    const WORDS: [&str; 28] = [
-        "",
-        "0",
-        "-1",
-        "1",
-        "2",
-        "0.1",
-        "1e-320",
-        "1e400",
-        "nan",
-        "inf",
-        "0x10",
-        " 1",
-        "ID",
-        "MISSING",
-        "WAIT",
-        "OPEN",
-        "ERROR",
-        "NX",
-        "XX",
-        "PX",
-        "EXAT",
-        "KEEPTTL",
-        "LINGER",
-        "COUNT",
-        "9223372036854775807",
-        "-9223372036854775808",
-        "9223372036854775808",
-        "9223372036854775",
-    ];
-    let mut words = vec![random.pick(&NAMES).as_bytes().to_vec()];
-    for _ in 0..random.below(7) {
-        words.push(match random.below(8) {
-            0..4 => random.pick(&WORDS).as_bytes().to_vec(),
-            4..6 => random.pick(&KEYS).as_bytes().to_vec(),
-            6 => random.bytes(20),
-            _ => random.bytes(3000),
-        });
-    }
-    Call { words, nonsense: true }
-}
-
-/// Bytes that may begin as the protocol says.
-fn noise(random: &mut Random) -> Vec<u8> {
-    let start: &[&str] = &[
-        "",
-        "*3\r\n$11\r\nLATCH.AWAIT\r\n",
-        "*2\r\n$9\r\nLATCH.GET\r\n$",
-        "*-1\r\n",
-        "LATCH.SET a ",
-    ];
-    [random.pick(start).as_bytes(), &random.bytes(200), b"\r\n"].concat()
 }

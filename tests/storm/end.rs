@@ -96,7 +96,7 @@ impl Storm<'_> {
     }
 
     fn say(&mut self, words: impl Into<Vec<Vec<u8>>>) {
-        let call = Call { words: words.into(), nonsense: true };
+        let call = Call::nonsense(words);
         self.control(Side::Master, &call, false);
     }
 }

@@ -99,6 +99,11 @@ impl Call {
         }
     }
 
+    /// A command to which any answer will do.
+    pub fn nonsense(words: impl Into<Vec<Vec<u8>>>) -> Call {
+        Call { words: words.into(), nonsense: true }
+    }
+
     /// Does a word of it say so?
     fn says(&self, word: &str) -> bool {
         self.words.iter().any(|it| it == word.as_bytes())
