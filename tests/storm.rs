@@ -24,6 +24,8 @@ mod common;
 mod deeds;
 #[path = "storm/driver.rs"]
 mod driver;
+#[path = "storm/edges.rs"]
+mod edges;
 #[path = "storm/end.rs"]
 mod end;
 #[path = "storm/nonsense.rs"]

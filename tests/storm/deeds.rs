@@ -1,6 +1,7 @@
 //! What the clients of the storm do, drawn by lot.
 
 use super::common::{Random, cmd};
+use super::edges;
 use super::nonsense;
 use super::oracle::Call;
 
@@ -139,9 +140,10 @@ fn latch(random: &mut Random, world: &World<'_>) -> Call {
 
 /// A command that parks.
 fn wait(random: &mut Random, key: &str) -> Call {
-    let timeout = match random.below(4) {
-        0 => "0".into(),
-        1 => format!("0.00{}", 1 + random.below(9)),
+    let timeout = match random.below(16) {
+        0..3 => "0".into(),
+        3..6 => format!("0.00{}", 1 + random.below(9)),
+        6 | 7 => edges::timeout(random),
         _ => format!("0.{}", 1 + random.below(9)),
     };
     if random.once_in(5) {
@@ -178,6 +180,10 @@ fn set(random: &mut Random, key: &str) -> Call {
         1 => words.extend(cmd!["KEEPTTL"]),
         2 => words.extend(cmd!["EX", "1"]),
         3 => words.extend(cmd!["EXAT", "1"]),
+        4 => {
+            let (unit, value) = edges::lifetime(random);
+            words.extend(cmd![unit, value]);
+        }
         _ => {}
     }
     match random.below(6) {
@@ -186,7 +192,12 @@ fn set(random: &mut Random, key: &str) -> Call {
         _ => {}
     }
     if random.once_in(4) {
-        words.extend(cmd!["LINGER", format!("0.{}", 1 + random.below(9))]);
+        let seconds = if random.once_in(8) {
+            edges::linger(random).into()
+        } else {
+            format!("0.{}", 1 + random.below(9))
+        };
+        words.extend(cmd!["LINGER", seconds]);
     }
     Call::new(words)
 }

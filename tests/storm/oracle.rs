@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use super::common::Reply;
+use super::edges::{Timeout, is_lifetime, is_linger};
+
+/// A refusal by `maxmemory`.
+const OUT_OF_MEMORY: Form = Form::Error("OOM command not allowed when used memory");
 
 /// A form that a reply may have.
 #[derive(Clone, Debug)]
@@ -116,25 +120,56 @@ impl Call {
         words.collect::<Vec<_>>().join(" ")
     }
 
-    /// How it waits, if it may.
-    fn wait(&self) -> Option<Wait> {
+    /// The timeout of a command that may park.
+    fn timeout(&self) -> Option<Timeout> {
         let at = match self.name().as_str() {
             "LATCH.AWAIT" | "LATCH.ARRIVE" => 2,
             "LATCH.AWAITALL" | "LATCH.AWAITANY" => 1,
             _ => return None,
         };
-        if self.nonsense {
-            return Some(Wait { timeout: None, to_come: true });
-        }
-        let seconds: f64 = std::str::from_utf8(&self.words[at]).unwrap().parse().unwrap();
-        let timeout = (seconds > 0.0).then(|| Duration::from_secs_f64(seconds));
-        Some(Wait { timeout, to_come: self.says("WAIT") })
+        Some(if self.nonsense { Timeout::Never } else { Timeout::read(&self.words[at]) })
+    }
+
+    /// How it waits, if it may.
+    fn wait(&self) -> Option<Wait> {
+        let timeout = match self.timeout()? {
+            Timeout::Never => None,
+            Timeout::After(timeout) => Some(timeout),
+            Timeout::Negative | Timeout::OutOfRange => return None,
+        };
+        let to_come = self.nonsense || self.says("WAIT");
+        Some(Wait { timeout, to_come })
     }
 
     /// What it may be replied.
     pub fn expected(&self) -> Expected {
-        let forms = if self.nonsense { vec![Form::Anything] } else { self.forms() };
+        let forms = if self.nonsense {
+            vec![Form::Anything]
+        } else {
+            self.refusals().unwrap_or_else(|| self.forms())
+        };
         Expected { sent: self.text(), forms, wait: self.wait() }
+    }
+
+    /// What it must be replied if a duration in it is out of bounds.
+    fn refusals(&self) -> Option<Vec<Form>> {
+        match self.timeout() {
+            Some(Timeout::Negative) => return Some(vec![Form::Error("ERR timeout is negative")]),
+            Some(Timeout::OutOfRange) => {
+                return Some(vec![Form::Error("ERR timeout is out of range")]);
+            }
+            _ => {}
+        }
+        let is_refused = self.name() == "LATCH.SET"
+            && self.words.windows(2).any(|pair| match pair[0].as_slice() {
+                b"LINGER" => !is_linger(&pair[1]),
+                unit @ (b"EX" | b"PX" | b"EXAT" | b"PXAT") => {
+                    !is_lifetime(std::str::from_utf8(unit).unwrap(), &pair[1])
+                }
+                _ => false,
+            });
+        let refused = Form::Error("ERR invalid expire time in 'latch.set' command");
+        is_refused.then(|| vec![refused, OUT_OF_MEMORY])
     }
 
     /// What it may be replied where nobody blocks: in a transaction or script.
@@ -154,7 +189,6 @@ impl Call {
             Unblocked,
         };
         const WRONG_TYPE: Form = Error("WRONGTYPE Operation against a key holding");
-        const OUT_OF_MEMORY: Form = Error("OOM command not allowed when used memory");
         const GONE: Form = Error("LATCHGONE the latch was removed before it opened");
         const EXPIRED: Form = Error("LATCHEXPIRED its time to live passed before it opened");
         const ABORTED: Form = Error("LATCHABORTED ");
