@@ -1,8 +1,8 @@
 //! A storm: many clients do everything at once to a master and its replica,
-//! while databases are flushed, swapped and reloaded, clients killed, memory
-//! runs out and replicas lose their master. Whatever happens, every client gets
-//! the replies it is owed, each of a form its command may have, every wait
-//! ends, and both servers live.
+//! while databases are flushed, swapped and reloaded, clients killed, scripts
+//! slow, servers paused, memory runs out and replicas lose their master. Whatever
+//! happens, every client gets the replies it is owed, each of a form its command
+//! may have at that time, every wait ends, and both servers live.
 //!
 //! | environment           | meaning                   | default        |
 //! |-----------------------|---------------------------|----------------|
@@ -34,8 +34,12 @@ mod nonsense;
 mod oracle;
 #[path = "storm/peer.rs"]
 mod peer;
+#[path = "storm/scripts.rs"]
+mod scripts;
 #[path = "storm/trouble.rs"]
 mod trouble;
+#[path = "storm/weather.rs"]
+mod weather;
 
 use std::io::{Write, stderr};
 use std::time::{Duration, Instant};
@@ -48,6 +52,44 @@ fn say(text: &str) {
     let _ = writeln!(stderr(), "{text}");
 }
 
+/// What differs from run to run in the servers.
+struct Plan {
+    appendonly: &'static str,
+    diskless_load: &'static str,
+    /// After how many ms a script makes the server say that it is busy.
+    patience_with_scripts: &'static str,
+}
+
+impl Plan {
+    fn draw(random: &mut Random) -> Plan {
+        Plan {
+            appendonly: random.pick::<&str>(&["yes", "no"]),
+            diskless_load: random.pick::<&str>(&["disabled", "swapdb", "on-empty-db"]),
+            patience_with_scripts: random.pick::<&str>(&["5000", "5", "15"]),
+        }
+    }
+
+    /// May a script make a server busy?
+    fn is_impatient(&self) -> bool {
+        self.patience_with_scripts != "5000"
+    }
+
+    fn builder(&self) -> Builder {
+        Server::builder()
+            .config("appendonly", self.appendonly)
+            .config("repl-diskless-load", self.diskless_load)
+            .config("busy-reply-threshold", self.patience_with_scripts)
+    }
+
+    fn text(&self) -> String {
+        let Plan { appendonly, diskless_load, patience_with_scripts } = self;
+        format!(
+            "appendonly {appendonly}, repl-diskless-load {diskless_load}, \
+             busy-reply-threshold {patience_with_scripts}"
+        )
+    }
+}
+
 #[test]
 fn every_client_gets_its_replies_and_every_wait_ends() {
     let seed = seed_from("LATCH_STORM_SEED");
@@ -55,18 +97,14 @@ fn every_client_gets_its_replies_and_every_wait_ends() {
     say(&format!("a storm of {seconds} s: LATCH_STORM_SEED={seed}"));
 
     let mut random = Random::new(seed);
-    let appendonly = *random.pick(&["yes", "no"]);
-    let load = *random.pick(&["disabled", "swapdb", "on-empty-db"]);
-    let master = Server::builder().tcp().config("appendonly", appendonly).start();
-    let replica = Server::builder()
-        .config("appendonly", appendonly)
-        .config("repl-diskless-load", load)
-        .replica_of(&master)
-        .start();
+    let plan = Plan::draw(&mut random);
+    say(&plan.text());
+    let master = plan.builder().tcp().start();
+    let replica = plan.builder().replica_of(&master).start();
     replica.wait_in_sync(&master);
     let lives = [&master, &replica].map(|server| (server.pid(), server.info("run_id")));
 
-    let mut storm = Storm::new(seed, random, [&master, &replica]);
+    let mut storm = Storm::new(seed, random, [&master, &replica], plan.is_impatient());
     let end = Instant::now() + Duration::from_secs(seconds);
     while Instant::now() < end {
         storm.rage();

@@ -4,6 +4,7 @@ use super::common::{Random, cmd};
 use super::edges;
 use super::nonsense;
 use super::oracle::Call;
+use super::scripts::{Step, script};
 
 /// The databases in use.
 pub const DATABASES: usize = 3;
@@ -21,6 +22,9 @@ pub struct World<'a> {
     pub clients: &'a [i64],
     /// Payloads of `DUMP`.
     pub dumps: &'a [Vec<u8>],
+    /// May it switch its replies off? Not where the server may be too busy to
+    /// switch them on again.
+    pub may_be_silent: bool,
     /// Is `CLIENT UNBLOCK` safe now?
     pub may_unblock: bool,
     /// And with `ERROR`, on a server where that races with a release?
@@ -37,8 +41,6 @@ pub enum Deed {
     One(Call),
     /// A transaction, perhaps with a key under `WATCH`.
     Transaction(Option<Call>, Vec<Call>),
-    /// A script that runs a few commands and returns the reply to the last.
-    Script(Vec<Call>),
     /// Commands whose replies the client does not want.
     Silent(Vec<Call>),
     /// Another database.
@@ -55,14 +57,52 @@ pub fn deed(random: &mut Random, world: &World<'_>) -> Deed {
         0..700 => Deed::One(any(random, world)),
         700..790 => {
             let watched = random.once_in(4).then(|| Call::new(cmd!["WATCH", random.pick(&KEYS)]));
-            Deed::Transaction(watched, several(random, world))
+            let mut calls = several(random, world);
+            if random.once_in(6) {
+                calls.insert(random.below(calls.len() + 1), quick_script(random, world));
+            }
+            Deed::Transaction(watched, calls)
         }
-        790..880 => Deed::Script(several(random, world)),
-        880..910 => Deed::Silent(several(random, world)),
+        790..880 => Deed::One(quick_script(random, world)),
+        880..910 if world.may_be_silent => Deed::Silent(several(random, world)),
+        880..910 => Deed::One(any(random, world)),
         910..950 => Deed::Select(random.below(DATABASES)),
         950..970 => Deed::One(nonsense::command(random)),
         970..980 => Deed::Noise(nonsense::noise(random)),
         _ => Deed::Leave,
+    }
+}
+
+/// A script that runs a few commands and returns the reply to the last.
+fn quick_script(random: &mut Random, world: &World<'_>) -> Call {
+    script(several(random, world).into_iter().map(Step::Run).collect())
+}
+
+/// A script that changes latches and spends some ms in between or behind; by
+/// itself, or within a transaction.
+pub fn slow_deed(random: &mut Random, world: &World<'_>) -> Deed {
+    let mut steps: Vec<_> =
+        (0..=random.below(3)).map(|_| Step::Run(change(random, world))).collect();
+    let at = 1 + random.below(steps.len());
+    steps.insert(at, Step::Spin(5 + random.below(56)));
+    let script = script(steps);
+    if random.once_in(3) {
+        let mut calls = vec![any(random, world), change(random, world), any(random, world)];
+        calls.insert(random.below(4), script);
+        return Deed::Transaction(None, calls);
+    }
+    Deed::One(script)
+}
+
+/// Opens, makes, or takes away a latch, or does anything.
+fn change(random: &mut Random, world: &World<'_>) -> Call {
+    let key = *random.pick(&KEYS);
+    match random.below(6) {
+        0 | 1 => Call::new(cmd!["LATCH.COUNTDOWN", key, "9999"]),
+        2 => Call::new(cmd!["LATCH.COUNTDOWN", key]),
+        3 => set(random, key),
+        4 => Call::new(cmd!["DEL", key]),
+        _ => any(random, world),
     }
 }
 

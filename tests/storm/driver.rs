@@ -5,9 +5,10 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::common::{Random, Reply, Server};
-use super::deeds::{DATABASES, World, deed};
+use super::deeds::{DATABASES, Deed, World, deed, slow_deed};
 use super::oracle::Call;
 use super::peer::{Peer, Turn};
+use super::weather::{Weather, pauses_take_timeouts};
 
 /// Clients of each server.
 const CROWD: usize = 32;
@@ -36,6 +37,13 @@ impl Side {
     }
 }
 
+/// What is to be undone.
+#[derive(Clone, Copy, Debug)]
+pub enum Repair {
+    FewWaiters,
+    Memory,
+}
+
 /// Everything that is going on.
 pub struct Storm<'a> {
     seed: u64,
@@ -51,7 +59,11 @@ pub struct Storm<'a> {
     /// When the next trouble is due.
     pub trouble_at: Instant,
     /// What has to be set right, and when.
-    pub repairs: Vec<(Instant, Side, String)>,
+    pub repairs: Vec<(Instant, Side, Repair)>,
+    /// How it is on either server.
+    pub weather: [Weather; 2],
+    /// Is `CLIENT PAUSE ALL` bad for timeouts?
+    pub pauses_take_timeouts: bool,
     /// Until when nobody must send `CLIENT UNBLOCK`.
     pub no_unblocking_until: Option<Instant>,
     /// Where everybody is about to be killed, newcomers included.
@@ -62,8 +74,8 @@ pub struct Storm<'a> {
 }
 
 impl<'a> Storm<'a> {
-    /// A storm over a master and its replica.
-    pub fn new(seed: u64, random: Random, servers: [&'a Server; 2]) -> Storm<'a> {
+    /// A storm over a master and its replica, which may be `busy` by scripts.
+    pub fn new(seed: u64, random: Random, servers: [&'a Server; 2], busy: bool) -> Storm<'a> {
         let mut storm = Storm {
             seed,
             random,
@@ -76,6 +88,8 @@ impl<'a> Storm<'a> {
             tally: BTreeMap::new(),
             trouble_at: Instant::now(),
             repairs: Vec::new(),
+            weather: [Weather::new(busy); 2],
+            pauses_take_timeouts: pauses_take_timeouts(servers[0]),
             no_unblocking_until: None,
             killing_all: None,
             unblocking_races: !servers[0].is_valkey() && servers[0].version() < (7, 4, 0),
@@ -172,7 +186,8 @@ impl<'a> Storm<'a> {
 
     fn turn(&mut self, peer: &mut Peer) -> Turn {
         let mut lines = Vec::new();
-        let turn = peer.turn(|line| lines.push(line));
+        let weather = self.weather[Side::of(peer) as usize];
+        let turn = peer.turn(&weather, |line| lines.push(line));
         lines.into_iter().for_each(|line| self.trace(line));
         match turn {
             Ok(turn) => turn,
@@ -221,22 +236,51 @@ impl<'a> Storm<'a> {
         if peer.leaves.is_some() || !self.random.once_in(3) {
             return;
         }
+        let deed = self.draw(at, clients, deed);
+        self.start(at, &deed);
+    }
+
+    fn draw(
+        &mut self,
+        at: usize,
+        clients: &[Vec<i64>; 2],
+        draw: fn(&mut Random, &World<'_>) -> Deed,
+    ) -> Deed {
+        let peer = &self.peers[at];
+        let side = Side::of(peer) as usize;
         let world = World {
-            clients: &clients[Side::of(peer) as usize],
+            clients: &clients[side],
             dumps: &self.dumps,
+            may_be_silent: !self.weather[side].busy_by_scripts,
             may_unblock: self.no_unblocking_until.is_none(),
             may_unblock_with_error: !self.unblocking_races,
             // A few never wait, so that something happens.
             may_park: at % 4 != 3,
             read_only: peer.on_replica,
         };
-        let deed = deed(&mut self.random, &world);
+        draw(&mut self.random, &world)
+    }
+
+    fn start(&mut self, at: usize, deed: &Deed) {
         self.trace(format!("{} -> {}", self.peers[at].name(), deed.text()));
         let side = Side::of(&self.peers[at]);
         for call in deed.calls() {
             self.mark_targets(side, call);
         }
-        self.peers[at].perform(&deed);
+        self.peers[at].perform(deed);
+    }
+
+    /// A client that has nothing else to do runs a slow script.
+    pub fn run_a_slow_script(&mut self, side: Side) {
+        let is_free =
+            |peer: &Peer| Side::of(peer) == side && peer.is_idle() && peer.leaves.is_none();
+        let free: Vec<_> = (0..self.peers.len()).filter(|&at| is_free(&self.peers[at])).collect();
+        if !free.is_empty() {
+            let at = *self.random.pick(&free);
+            let clients = Side::BOTH.map(|side| self.clients_of(side));
+            let deed = self.draw(at, &clients, slow_deed);
+            self.start(at, &deed);
+        }
     }
 
     /// Notes whom a command is about to kill or unblock.
@@ -264,6 +308,7 @@ impl<'a> Storm<'a> {
             // Else the connection was killed, and this is a new one.
             if let Some((sent, reply)) = brought.into_iter().next_back()
                 && sent == text
+                && !is_busy(&reply)
             {
                 return reply;
             }
@@ -322,4 +367,8 @@ impl<'a> Storm<'a> {
 
 fn is_left_alone(at: usize) -> bool {
     at.is_multiple_of(LEFT_ALONE)
+}
+
+fn is_busy(reply: &Reply) -> bool {
+    matches!(reply, Reply::Error(text) if text.starts_with("BUSY "))
 }
