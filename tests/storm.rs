@@ -1,8 +1,9 @@
 //! A storm: many clients do everything at once to a master and its replica,
 //! while databases are flushed, swapped and reloaded, clients killed, scripts
-//! slow, servers paused, memory runs out and replicas lose their master. Whatever
-//! happens, every client gets the replies it is owed, each of a form its command
-//! may have at that time, every wait ends, and both servers live.
+//! slow, servers paused, memory runs out and replicas lose their master, and
+//! some clients do nothing but wait for ever-new keys. Whatever happens, every
+//! client gets the replies it is owed, each of a form its command may have at
+//! that time, every wait ends, and both servers live.
 //!
 //! | environment           | meaning                   | default        |
 //! |-----------------------|---------------------------|----------------|
@@ -19,6 +20,8 @@
     reason = "`pub` marks what the parts use of each other; a panic is how a test fails"
 )]
 
+#[path = "storm/churn.rs"]
+mod churn;
 mod common;
 #[path = "storm/deeds.rs"]
 mod deeds;
@@ -34,6 +37,8 @@ mod nonsense;
 mod oracle;
 #[path = "storm/peer.rs"]
 mod peer;
+#[path = "storm/probe.rs"]
+mod probe;
 #[path = "storm/scripts.rs"]
 mod scripts;
 #[path = "storm/trouble.rs"]
@@ -45,7 +50,7 @@ use std::io::{Write, stderr};
 use std::time::{Duration, Instant};
 
 use common::*;
-use driver::Storm;
+use driver::{Habits, Storm};
 
 /// What is said even if the test succeeds, when the harness shows no output.
 fn say(text: &str) {
@@ -56,6 +61,10 @@ fn say(text: &str) {
 struct Plan {
     appendonly: &'static str,
     diskless_load: &'static str,
+    /// Are all data flushed, evicted or loaded anew now and then? That ends what a
+    /// probe waits for, or makes a server look at all who wait: nobody would see
+    /// that it does not do so by itself.
+    upheavals: bool,
     /// After how many ms a script makes the server say that it is busy.
     patience_with_scripts: &'static str,
 }
@@ -65,13 +74,13 @@ impl Plan {
         Plan {
             appendonly: random.pick::<&str>(&["yes", "no"]),
             diskless_load: random.pick::<&str>(&["disabled", "swapdb", "on-empty-db"]),
+            upheavals: !random.once_in(3),
             patience_with_scripts: random.pick::<&str>(&["5000", "5", "15"]),
         }
     }
 
-    /// May a script make a server busy?
-    fn is_impatient(&self) -> bool {
-        self.patience_with_scripts != "5000"
+    fn habits(&self) -> Habits {
+        Habits { upheavals: self.upheavals, busy_by_scripts: self.patience_with_scripts != "5000" }
     }
 
     fn builder(&self) -> Builder {
@@ -82,10 +91,10 @@ impl Plan {
     }
 
     fn text(&self) -> String {
-        let Plan { appendonly, diskless_load, patience_with_scripts } = self;
+        let Plan { appendonly, diskless_load, upheavals, patience_with_scripts } = self;
         format!(
             "appendonly {appendonly}, repl-diskless-load {diskless_load}, \
-             busy-reply-threshold {patience_with_scripts}"
+             busy-reply-threshold {patience_with_scripts}, upheavals {upheavals}"
         )
     }
 }
@@ -104,7 +113,7 @@ fn every_client_gets_its_replies_and_every_wait_ends() {
     replica.wait_in_sync(&master);
     let lives = [&master, &replica].map(|server| (server.pid(), server.info("run_id")));
 
-    let mut storm = Storm::new(seed, random, [&master, &replica], plan.is_impatient());
+    let mut storm = Storm::new(seed, random, [&master, &replica], plan.habits());
     let end = Instant::now() + Duration::from_secs(seconds);
     while Instant::now() < end {
         storm.rage();

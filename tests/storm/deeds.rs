@@ -22,6 +22,8 @@ pub struct World<'a> {
     pub clients: &'a [i64],
     /// Payloads of `DUMP`.
     pub dumps: &'a [Vec<u8>],
+    /// Keys that somebody has waited for of late, and that have no others.
+    pub new_keys: &'a [String],
     /// May it switch its replies off? Not where the server may be too busy to
     /// switch them on again.
     pub may_be_silent: bool,
@@ -49,6 +51,16 @@ pub enum Deed {
     Noise(Vec<u8>),
     /// The connection closes without a word.
     Leave,
+}
+
+impl<'a> World<'a> {
+    /// A key, now and then one of those that are new.
+    fn key(&self, random: &mut Random) -> &'a str {
+        if !self.new_keys.is_empty() && random.once_in(16) {
+            return random.pick::<String>(self.new_keys);
+        }
+        random.pick::<&str>(&KEYS)
+    }
 }
 
 /// Draws a deed.
@@ -96,7 +108,7 @@ pub fn slow_deed(random: &mut Random, world: &World<'_>) -> Deed {
 
 /// Opens, makes, or takes away a latch, or does anything.
 fn change(random: &mut Random, world: &World<'_>) -> Call {
-    let key = *random.pick(&KEYS);
+    let key = world.key(random);
     match random.below(6) {
         0 | 1 => Call::new(cmd!["LATCH.COUNTDOWN", key, "9999"]),
         2 => Call::new(cmd!["LATCH.COUNTDOWN", key]),
@@ -149,7 +161,7 @@ fn unblock(random: &mut Random, world: &World<'_>) -> Call {
 
 /// A command of the module.
 fn latch(random: &mut Random, world: &World<'_>) -> Call {
-    let key = *random.pick(&KEYS);
+    let key = world.key(random);
     let small = (1 + random.below(3)).to_string();
     let all = random.once_in(8) || !world.read_only;
     match random.below(100) {
@@ -244,7 +256,7 @@ fn set(random: &mut Random, key: &str) -> Call {
 
 /// A command of the server that moves, removes, copies or looks at a key.
 fn keyspace(random: &mut Random, world: &World<'_>) -> Call {
-    let (key, other) = (*random.pick(&KEYS), *random.pick(&KEYS));
+    let (key, other) = (world.key(random), *random.pick(&KEYS));
     let db = random.below(DATABASES).to_string();
     let millis = random.below(300).to_string();
     Call::new(match random.below(40) {

@@ -4,14 +4,22 @@ use std::collections::{BTreeMap, VecDeque};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::churn;
 use super::common::{Random, Reply, Server};
 use super::deeds::{DATABASES, Deed, World, deed, slow_deed};
 use super::oracle::Call;
 use super::peer::{Peer, Turn};
+use super::probe::Probe;
 use super::weather::{Weather, pauses_take_timeouts};
 
 /// Clients of each server.
-const CROWD: usize = 32;
+const CROWD: usize = 40;
+
+/// Those of them that do nothing but wait on new keys, the last ones.
+const CHURNERS: usize = 8;
+
+/// How many new keys the others may hear of.
+const NEW_KEYS: usize = 16;
 
 /// Every so many clients there is one that nobody singles out to kill or
 /// unblock, and that does not leave while it waits: had it been forgotten, it
@@ -32,9 +40,18 @@ impl Side {
     pub const BOTH: [Side; 2] = [Side::Master, Side::Replica];
 
     /// The side of a client.
-    fn of(peer: &Peer) -> Side {
+    pub fn of(peer: &Peer) -> Side {
         if peer.on_replica { Side::Replica } else { Side::Master }
     }
+}
+
+/// What is so in one storm, and not in another.
+#[derive(Clone, Copy, Debug)]
+pub struct Habits {
+    /// Are all data flushed, evicted or loaded anew now and then?
+    pub upheavals: bool,
+    /// Is a server busy when a script is slow?
+    pub busy_by_scripts: bool,
 }
 
 /// What is to be undone.
@@ -52,7 +69,11 @@ pub struct Storm<'a> {
     pub peers: Vec<Peer>,
     /// Two more clients that make trouble, one for each server.
     control: Vec<Peer>,
+    /// Those that watch whether waiters are looked after.
+    pub probes: Vec<Probe>,
     dumps: Vec<Vec<u8>>,
+    /// The keys that churning clients have named last.
+    new_keys: Vec<String>,
     trace: VecDeque<String>,
     began: Instant,
     tally: BTreeMap<String, u64>,
@@ -62,6 +83,8 @@ pub struct Storm<'a> {
     pub repairs: Vec<(Instant, Side, Repair)>,
     /// How it is on either server.
     pub weather: [Weather; 2],
+    /// Are all data flushed, evicted or loaded anew now and then?
+    pub upheavals: bool,
     /// Is `CLIENT PAUSE ALL` bad for timeouts?
     pub pauses_take_timeouts: bool,
     /// Until when nobody must send `CLIENT UNBLOCK`.
@@ -74,21 +97,24 @@ pub struct Storm<'a> {
 }
 
 impl<'a> Storm<'a> {
-    /// A storm over a master and its replica, which may be `busy` by scripts.
-    pub fn new(seed: u64, random: Random, servers: [&'a Server; 2], busy: bool) -> Storm<'a> {
+    /// A storm over a master and its replica.
+    pub fn new(seed: u64, random: Random, servers: [&'a Server; 2], habits: Habits) -> Storm<'a> {
         let mut storm = Storm {
             seed,
             random,
             servers,
             peers: Vec::new(),
             control: Vec::new(),
+            probes: Vec::new(),
             dumps: Vec::new(),
+            new_keys: Vec::new(),
             trace: VecDeque::new(),
             began: Instant::now(),
             tally: BTreeMap::new(),
             trouble_at: Instant::now(),
             repairs: Vec::new(),
-            weather: [Weather::new(busy); 2],
+            weather: [Weather::new(habits.busy_by_scripts); 2],
+            upheavals: habits.upheavals,
             pauses_take_timeouts: pauses_take_timeouts(servers[0]),
             no_unblocking_until: None,
             killing_all: None,
@@ -96,6 +122,7 @@ impl<'a> Storm<'a> {
         };
         for side in Side::BOTH {
             storm.control.push(storm.controller(side));
+            storm.probes.push(Probe::new(storm.servers, side));
             for _ in 0..CROWD {
                 let peer = storm.newcomer(side);
                 storm.peers.push(peer);
@@ -147,6 +174,7 @@ impl<'a> Storm<'a> {
                 self.act(at, &clients);
             }
         }
+        self.probe();
         for at in 0..self.control.len() {
             let mut peer = self.control.remove(at);
             if matches!(self.turn(&mut peer), Turn::Closed) {
@@ -182,6 +210,28 @@ impl<'a> Storm<'a> {
             self.note(&sent, reply);
         }
         any
+    }
+
+    /// Lets the probes go on.
+    fn probe(&mut self) {
+        for mut probe in std::mem::take(&mut self.probes) {
+            let ends = probe.peers().map(|peer| self.turn(peer));
+            if ends.iter().any(|end| matches!(end, Turn::Closed)) {
+                probe = probe.again(self.servers);
+            }
+            if let Some(text) = probe.go_on() {
+                self.trace(text);
+            }
+            self.probes.push(probe);
+        }
+    }
+
+    /// The probes leave, whatever they wait for.
+    pub fn dismiss_probes(&mut self) {
+        for probe in self.probes.drain(..) {
+            let what = format!("arrivals by RENAME noticed on the {:?}", probe.side);
+            self.tally.insert(what, probe.noticed);
+        }
     }
 
     fn turn(&mut self, peer: &mut Peer) -> Turn {
@@ -236,7 +286,11 @@ impl<'a> Storm<'a> {
         if peer.leaves.is_some() || !self.random.once_in(3) {
             return;
         }
-        let deed = self.draw(at, clients, deed);
+        let deed = if at % CROWD >= CROWD - CHURNERS {
+            self.churn()
+        } else {
+            self.draw(at, clients, deed)
+        };
         self.start(at, &deed);
     }
 
@@ -251,6 +305,7 @@ impl<'a> Storm<'a> {
         let world = World {
             clients: &clients[side],
             dumps: &self.dumps,
+            new_keys: &self.new_keys,
             may_be_silent: !self.weather[side].busy_by_scripts,
             may_unblock: self.no_unblocking_until.is_none(),
             may_unblock_with_error: !self.unblocking_races,
@@ -259,6 +314,14 @@ impl<'a> Storm<'a> {
             read_only: peer.on_replica,
         };
         draw(&mut self.random, &world)
+    }
+
+    fn churn(&mut self) -> Deed {
+        let (call, keys) = churn::short_wait(&mut self.random);
+        self.new_keys.extend(keys);
+        let surplus = self.new_keys.len().saturating_sub(NEW_KEYS);
+        self.new_keys.drain(..surplus);
+        Deed::One(call)
     }
 
     fn start(&mut self, at: usize, deed: &Deed) {

@@ -19,6 +19,8 @@ pub enum Form {
     Unblocked,
     /// An integer from 0 up.
     Count,
+    /// This integer.
+    Exactly(i64),
     /// An integer.
     Number,
     /// A bulk string.
@@ -350,6 +352,7 @@ impl Form {
             (Form::TimedOut, _) => *reply == null && (so.unblocked || wait.is_some_and(timed_out)),
             (Form::Unblocked, Reply::Error(text)) => so.unblocked && text.starts_with("UNBLOCKED "),
             (Form::Count, Reply::Int(count)) => *count >= 0,
+            (Form::Exactly(number), Reply::Int(it)) => number == it,
             (Form::Number, Reply::Int(_)) | (Form::Bulk, Reply::Bulk(_) | Reply::Verbatim(..)) => {
                 true
             }

@@ -71,8 +71,13 @@ impl Peer {
 
     /// Sends one command.
     pub fn ask(&mut self, call: &Call) {
+        self.ask_for(call, call.expected());
+    }
+
+    /// Sends one command that must be replied so.
+    pub fn ask_for(&mut self, call: &Call, expected: Expected) {
         self.pipe.send(&call.words);
-        self.owe(call.expected());
+        self.owe(expected);
     }
 
     /// Does what was drawn for it.

@@ -34,6 +34,9 @@ impl Storm<'_> {
     }
 
     fn empty_all(&mut self) {
+        if !self.upheavals {
+            return;
+        }
         let how = *self.random.pick(&["FLUSHALL", "FLUSHALL SYNC", "FLUSHALL ASYNC"]);
         self.do_now(Side::Master, how);
     }
@@ -51,7 +54,7 @@ impl Storm<'_> {
     /// that for a change of its own, and propagates itself; and whatever is
     /// propagated in a pause ends the server.
     fn reload(&mut self) {
-        if self.no_unblocking_until.is_some() {
+        if !self.upheavals || self.no_unblocking_until.is_some() {
             return;
         }
         self.do_now(Side::Master, "DEBUG RELOAD");
@@ -61,7 +64,7 @@ impl Storm<'_> {
 
     /// The replica comes back by itself, told what it missed or all.
     fn lose_the_replica(&mut self) {
-        if self.random.once_in(2) {
+        if self.random.once_in(2) && self.upheavals {
             self.do_now(Side::Master, "DEBUG CHANGE-REPL-ID");
         }
         self.do_now(Side::Master, "CLIENT KILL TYPE replica");
@@ -109,7 +112,8 @@ impl Storm<'_> {
         const POLICIES: [&str; 5] =
             ["noeviction", "noeviction", "allkeys-lru", "allkeys-random", "volatile-ttl"];
         let side = *self.random.pick(&[Side::Master, Side::Master, Side::Replica]);
-        let policy = *self.random.pick(&POLICIES);
+        let policies = if self.upheavals { &POLICIES[..] } else { &POLICIES[..1] };
+        let policy = *self.random.pick(policies);
         self.do_now(side, &format!("CONFIG SET maxmemory-policy {policy}"));
         let limit = match self.random.below(4) {
             0 | 1 => "1".into(),
