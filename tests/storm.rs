@@ -10,8 +10,9 @@
 //! | `LATCH_STORM_SECONDS` | how long it lasts         | 20             |
 //! | `LATCH_STORM_SEED`    | what is done, and by whom | from the clock |
 //!
-//! One seed is one order of deeds, though how the server interleaves them is
-//! up to chance: repeat a seed a few times.
+//! Servers have I/O threads where four divides the seed. One seed is one order of
+//! deeds, though how the server interleaves them is up to chance: repeat a seed a
+//! few times.
 
 #![allow(
     unreachable_pub,
@@ -67,15 +68,18 @@ struct Plan {
     upheavals: bool,
     /// After how many ms a script makes the server say that it is busy.
     patience_with_scripts: &'static str,
+    /// How many I/O threads there are, the one of the server included.
+    io_threads: &'static str,
 }
 
 impl Plan {
-    fn draw(random: &mut Random) -> Plan {
+    fn draw(seed: u64, random: &mut Random) -> Plan {
         Plan {
             appendonly: random.pick::<&str>(&["yes", "no"]),
             diskless_load: random.pick::<&str>(&["disabled", "swapdb", "on-empty-db"]),
             upheavals: !random.once_in(3),
             patience_with_scripts: random.pick::<&str>(&["5000", "5", "15"]),
+            io_threads: if seed.is_multiple_of(4) { "4" } else { "1" },
         }
     }
 
@@ -88,13 +92,17 @@ impl Plan {
             .config("appendonly", self.appendonly)
             .config("repl-diskless-load", self.diskless_load)
             .config("busy-reply-threshold", self.patience_with_scripts)
+            .config("io-threads", self.io_threads)
+            // Redis 7 asks for this, too; later servers take no notice.
+            .config("io-threads-do-reads", if self.io_threads == "1" { "no" } else { "yes" })
     }
 
     fn text(&self) -> String {
-        let Plan { appendonly, diskless_load, upheavals, patience_with_scripts } = self;
+        let Plan { appendonly, diskless_load, upheavals, patience_with_scripts, io_threads } = self;
         format!(
             "appendonly {appendonly}, repl-diskless-load {diskless_load}, \
-             busy-reply-threshold {patience_with_scripts}, upheavals {upheavals}"
+             busy-reply-threshold {patience_with_scripts}, upheavals {upheavals}, \
+             io-threads {io_threads}"
         )
     }
 }
@@ -106,7 +114,7 @@ fn every_client_gets_its_replies_and_every_wait_ends() {
     say(&format!("a storm of {seconds} s: LATCH_STORM_SEED={seed}"));
 
     let mut random = Random::new(seed);
-    let plan = Plan::draw(&mut random);
+    let plan = Plan::draw(seed, &mut random);
     say(&plan.text());
     let master = plan.builder().tcp().start();
     let replica = plan.builder().replica_of(&master).start();
