@@ -12,7 +12,7 @@ pub fn short_wait(random: &mut Random) -> (Call, Vec<String>) {
     let timeout = format!("0.{:03}", 1 + random.below(60));
     let number = match random.below(4) {
         0 => 2 + random.below(4),
-        1 if random.once_in(4) => 20,
+        1 if random.once_in(2) => 20,
         _ => 1,
     };
     let keys: Vec<_> = (0..number).map(|_| new_key(random)).collect();

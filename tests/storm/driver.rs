@@ -283,14 +283,11 @@ impl<'a> Storm<'a> {
             }
             return;
         }
-        if peer.leaves.is_some() || !self.random.once_in(3) {
+        let churns = at % CROWD >= CROWD - CHURNERS;
+        if peer.leaves.is_some() || !(churns || self.random.once_in(3)) {
             return;
         }
-        let deed = if at % CROWD >= CROWD - CHURNERS {
-            self.churn()
-        } else {
-            self.draw(at, clients, deed)
-        };
+        let deed = if churns { self.churn() } else { self.draw(at, clients, deed) };
         self.start(at, &deed);
     }
 

@@ -16,12 +16,13 @@ use super::peer::Peer;
 /// Where nobody else is.
 const DATABASE: usize = 5;
 
-/// How long a probe waits. An expiry is told within 1.2 s, and an arrival within
-/// one; but pauses, loads, slow scripts and lost links take their time, too.
-const LONG_ENOUGH: &str = "6";
+/// How long a probe waits, in seconds. An expiry is told within 1.2 s, and an
+/// arrival within one; but pauses, slow scripts and, on a replica, lost links and
+/// loads take their time, too.
+const LONG_ENOUGH: [&str; 2] = ["4", "6"];
 
 /// An arrival that is so old has been noticed.
-const NOTICED: Duration = Duration::from_secs(4);
+const NOTICED: [Duration; 2] = [Duration::from_millis(2500), Duration::from_secs(4)];
 
 /// How long a latch lives that is to expire.
 const LIFETIME_MILLIS: &str = "300";
@@ -142,7 +143,7 @@ impl Probe {
                 Step::AwaitArrival
             }
             Step::AwaitArrival => {
-                let words = cmd!["LATCH.AWAIT", key, LONG_ENOUGH, "MISSING", "WAIT"];
+                let words = cmd!["LATCH.AWAIT", key, self.patience(), "MISSING", "WAIT"];
                 self.waiter.ask(&Call::new(words));
                 Step::Rename
             }
@@ -172,9 +173,13 @@ impl Probe {
         format!("probe:{:?}:{}", self.side, self.number)
     }
 
+    fn patience(&self) -> &'static str {
+        LONG_ENOUGH[self.side as usize]
+    }
+
     /// Whatever becomes of the latch, it has ended in time: null will not do.
     fn await_its_end(&mut self) {
-        let call = Call::new(cmd!["LATCH.AWAIT", self.key(), LONG_ENOUGH]);
+        let call = Call::new(cmd!["LATCH.AWAIT", self.key(), self.patience()]);
         let mut expected = call.expected();
         expected.forms.retain(|form| !matches!(form, Form::TimedOut));
         self.waiter.ask_for(&call, expected);
@@ -193,7 +198,7 @@ impl Probe {
     }
 
     fn came_long_ago(&self) -> bool {
-        self.came.is_some_and(|came| came.elapsed() >= NOTICED)
+        self.came.is_some_and(|came| came.elapsed() >= NOTICED[self.side as usize])
     }
 
     /// The wait for an arrival has ended as if it had never come: it must not be
