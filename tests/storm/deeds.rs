@@ -1,7 +1,10 @@
 //! What the clients of the storm do, drawn by lot.
 
 use super::common::{Random, cmd};
+use super::edges;
+use super::nonsense;
 use super::oracle::Call;
+use super::scripts::{Step, script};
 
 /// The databases in use.
 pub const DATABASES: usize = 3;
@@ -19,6 +22,11 @@ pub struct World<'a> {
     pub clients: &'a [i64],
     /// Payloads of `DUMP`.
     pub dumps: &'a [Vec<u8>],
+    /// Keys that somebody has waited for of late, and that have no others.
+    pub new_keys: &'a [String],
+    /// May it switch its replies off? Not where the server may be too busy to
+    /// switch them on again.
+    pub may_be_silent: bool,
     /// Is `CLIENT UNBLOCK` safe now?
     pub may_unblock: bool,
     /// And with `ERROR`, on a server where that races with a release?
@@ -39,8 +47,6 @@ pub enum Deed {
     One(Call),
     /// A transaction, perhaps with a key under `WATCH`.
     Transaction(Option<Call>, Vec<Call>),
-    /// A script that runs a few commands and returns the reply to the last.
-    Script(Vec<Call>),
     /// Commands whose replies the client does not want.
     Silent(Vec<Call>),
     /// Another database.
@@ -51,20 +57,68 @@ pub enum Deed {
     Leave,
 }
 
+impl<'a> World<'a> {
+    /// A key, now and then one of those that are new.
+    fn key(&self, random: &mut Random) -> &'a str {
+        if !self.new_keys.is_empty() && random.once_in(16) {
+            return random.pick::<String>(self.new_keys);
+        }
+        random.pick::<&str>(&KEYS)
+    }
+}
+
 /// Draws a deed.
 pub fn deed(random: &mut Random, world: &World<'_>) -> Deed {
     match random.below(1000) {
         0..700 => Deed::One(any(random, world)),
         700..790 => {
             let watched = random.once_in(4).then(|| Call::new(cmd!["WATCH", random.pick(&KEYS)]));
-            Deed::Transaction(watched, several(random, world))
+            let mut calls = several(random, world);
+            if random.once_in(6) {
+                calls.insert(random.below(calls.len() + 1), quick_script(random, world));
+            }
+            Deed::Transaction(watched, calls)
         }
-        790..880 => Deed::Script(several(random, world)),
-        880..910 => Deed::Silent(several(random, world)),
+        790..880 => Deed::One(quick_script(random, world)),
+        880..910 if world.may_be_silent => Deed::Silent(several(random, world)),
+        880..910 => Deed::One(any(random, world)),
         910..950 => Deed::Select(random.below(DATABASES)),
-        950..970 => Deed::One(nonsense(random)),
-        970..980 => Deed::Noise(noise(random)),
+        950..970 => Deed::One(nonsense::command(random)),
+        970..980 => Deed::Noise(nonsense::noise(random)),
         _ => Deed::Leave,
+    }
+}
+
+/// A script that runs a few commands and returns the reply to the last.
+fn quick_script(random: &mut Random, world: &World<'_>) -> Call {
+    script(several(random, world).into_iter().map(Step::Run).collect())
+}
+
+/// A script that changes latches and spends some ms in between or behind; by
+/// itself, or within a transaction.
+pub fn slow_deed(random: &mut Random, world: &World<'_>) -> Deed {
+    let mut steps: Vec<_> =
+        (0..=random.below(3)).map(|_| Step::Run(change(random, world))).collect();
+    let at = 1 + random.below(steps.len());
+    steps.insert(at, Step::Spin(5 + random.below(56)));
+    let script = script(steps);
+    if random.once_in(3) {
+        let mut calls = vec![any(random, world), change(random, world), any(random, world)];
+        calls.insert(random.below(4), script);
+        return Deed::Transaction(None, calls);
+    }
+    Deed::One(script)
+}
+
+/// Opens, makes, or takes away a latch, or does anything.
+fn change(random: &mut Random, world: &World<'_>) -> Call {
+    let key = world.key(random);
+    match random.below(6) {
+        0 | 1 => Call::new(cmd!["LATCH.COUNTDOWN", key, "9999"]),
+        2 => Call::new(cmd!["LATCH.COUNTDOWN", key]),
+        3 => set(random, key),
+        4 => Call::new(cmd!["DEL", key]),
+        _ => any(random, world),
     }
 }
 
@@ -111,7 +165,7 @@ fn unblock(random: &mut Random, world: &World<'_>) -> Call {
 
 /// A command of the module.
 fn latch(random: &mut Random, world: &World<'_>) -> Call {
-    let key = *random.pick(&KEYS);
+    let key = world.key(random);
     let small = (1 + random.below(3)).to_string();
     let all = random.once_in(8) || !world.read_only;
     match random.below(100) {
@@ -142,9 +196,10 @@ fn latch(random: &mut Random, world: &World<'_>) -> Call {
 
 /// A command that parks.
 fn wait(random: &mut Random, key: &str) -> Call {
-    let timeout = match random.below(4) {
-        0 => "0".into(),
-        1 => format!("0.00{}", 1 + random.below(9)),
+    let timeout = match random.below(16) {
+        0..3 => "0".into(),
+        3..6 => format!("0.00{}", 1 + random.below(9)),
+        6 | 7 => edges::timeout(random),
         _ => format!("0.{}", 1 + random.below(9)),
     };
     if random.once_in(5) {
@@ -181,6 +236,10 @@ fn set(random: &mut Random, key: &str) -> Call {
         1 => words.extend(cmd!["KEEPTTL"]),
         2 => words.extend(cmd!["EX", "1"]),
         3 => words.extend(cmd!["EXAT", "1"]),
+        4 => {
+            let (unit, value) = edges::lifetime(random);
+            words.extend(cmd![unit, value]);
+        }
         _ => {}
     }
     match random.below(6) {
@@ -189,14 +248,19 @@ fn set(random: &mut Random, key: &str) -> Call {
         _ => {}
     }
     if random.once_in(4) {
-        words.extend(cmd!["LINGER", format!("0.{}", 1 + random.below(9))]);
+        let seconds = if random.once_in(8) {
+            edges::linger(random).into()
+        } else {
+            format!("0.{}", 1 + random.below(9))
+        };
+        words.extend(cmd!["LINGER", seconds]);
     }
     Call::new(words)
 }
 
 /// A command of the server that moves, removes, copies or looks at a key.
 fn keyspace(random: &mut Random, world: &World<'_>) -> Call {
-    let (key, other) = (*random.pick(&KEYS), *random.pick(&KEYS));
+    let (key, other) = (world.key(random), *random.pick(&KEYS));
     let db = random.below(DATABASES).to_string();
     let millis = random.below(300).to_string();
     Call::new(match random.below(40) {
@@ -233,75 +297,4 @@ fn keyspace(random: &mut Random, world: &World<'_>) -> Call {
         36 => cmd!["FLUSHDB", "ASYNC"].to_vec(),
         _ => cmd!["EXISTS", key].to_vec(),
     })
-}
-
-/// A command of the module with any arguments.
-fn nonsense(random: &mut Random) -> Call {
-    const NAMES: [&str; 13] = [
-        "LATCH.SET",
-        "LATCH.COUNTDOWN",
-        "LATCH.AWAIT",
-        "LATCH.AWAITALL",
-        "LATCH.AWAITANY",
-        "LATCH.ARRIVE",
-        "LATCH.ADD",
-        "LATCH.ABORT",
-        "LATCH.GET",
-        "LATCH.INFO",
-        "LATCH.ARRIVED",
-        "LATCH.WAITERS",
-        "LATCH.HELP",
-    ];
-    const WORDS: [&str; 28] = [
-        "",
-        "0",
-        "-1",
-        "1",
-        "2",
-        "0.1",
-        "1e-320",
-        "1e400",
-        "nan",
-        "inf",
-        "0x10",
-        " 1",
-        "ID",
-        "MISSING",
-        "WAIT",
-        "OPEN",
-        "ERROR",
-        "NX",
-        "XX",
-        "PX",
-        "EXAT",
-        "KEEPTTL",
-        "LINGER",
-        "COUNT",
-        "9223372036854775807",
-        "-9223372036854775808",
-        "9223372036854775808",
-        "9223372036854775",
-    ];
-    let mut words = vec![random.pick(&NAMES).as_bytes().to_vec()];
-    for _ in 0..random.below(7) {
-        words.push(match random.below(8) {
-            0..4 => random.pick(&WORDS).as_bytes().to_vec(),
-            4..6 => random.pick(&KEYS).as_bytes().to_vec(),
-            6 => random.bytes(20),
-            _ => random.bytes(3000),
-        });
-    }
-    Call { words, nonsense: true }
-}
-
-/// Bytes that may begin as the protocol says.
-fn noise(random: &mut Random) -> Vec<u8> {
-    let start: &[&str] = &[
-        "",
-        "*3\r\n$11\r\nLATCH.AWAIT\r\n",
-        "*2\r\n$9\r\nLATCH.GET\r\n$",
-        "*-1\r\n",
-        "LATCH.SET a ",
-    ];
-    [random.pick(start).as_bytes(), &random.bytes(200), b"\r\n"].concat()
 }

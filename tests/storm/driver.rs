@@ -4,13 +4,22 @@ use std::collections::{BTreeMap, VecDeque};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::churn;
 use super::common::{Random, Reply, Server};
-use super::deeds::{DATABASES, World, deed};
+use super::deeds::{DATABASES, Deed, World, deed, slow_deed};
 use super::oracle::Call;
 use super::peer::{Peer, Turn};
+use super::probe::Probe;
+use super::weather::{Weather, pauses_take_timeouts};
 
 /// Clients of each server.
-const CROWD: usize = 32;
+const CROWD: usize = 40;
+
+/// Those of them that do nothing but wait on new keys, the last ones.
+const CHURNERS: usize = 8;
+
+/// How many new keys the others may hear of.
+const NEW_KEYS: usize = 16;
 
 /// Every so many clients there is one that nobody singles out to kill or
 /// unblock, and that does not leave while it waits: had it been forgotten, it
@@ -31,9 +40,25 @@ impl Side {
     pub const BOTH: [Side; 2] = [Side::Master, Side::Replica];
 
     /// The side of a client.
-    fn of(peer: &Peer) -> Side {
+    pub fn of(peer: &Peer) -> Side {
         if peer.on_replica { Side::Replica } else { Side::Master }
     }
+}
+
+/// What is so in one storm, and not in another.
+#[derive(Clone, Copy, Debug)]
+pub struct Habits {
+    /// Are all data flushed, evicted or loaded anew now and then?
+    pub upheavals: bool,
+    /// Is a server busy when a script is slow?
+    pub busy_by_scripts: bool,
+}
+
+/// What is to be undone.
+#[derive(Clone, Copy, Debug)]
+pub enum Repair {
+    FewWaiters,
+    Memory,
 }
 
 /// Everything that is going on.
@@ -44,14 +69,24 @@ pub struct Storm<'a> {
     pub peers: Vec<Peer>,
     /// Two more clients that make trouble, one for each server.
     control: Vec<Peer>,
+    /// Those that watch whether waiters are looked after.
+    pub probes: Vec<Probe>,
     dumps: Vec<Vec<u8>>,
+    /// The keys that churning clients have named last.
+    new_keys: Vec<String>,
     trace: VecDeque<String>,
     began: Instant,
     tally: BTreeMap<String, u64>,
     /// When the next trouble is due.
     pub trouble_at: Instant,
     /// What has to be set right, and when.
-    pub repairs: Vec<(Instant, Side, String)>,
+    pub repairs: Vec<(Instant, Side, Repair)>,
+    /// How it is on either server.
+    pub weather: [Weather; 2],
+    /// Are all data flushed, evicted or loaded anew now and then?
+    pub upheavals: bool,
+    /// Is `CLIENT PAUSE ALL` bad for timeouts?
+    pub pauses_take_timeouts: bool,
     /// Until when nobody must send `CLIENT UNBLOCK`.
     pub no_unblocking_until: Option<Instant>,
     /// Where everybody is about to be killed, newcomers included.
@@ -65,19 +100,24 @@ pub struct Storm<'a> {
 
 impl<'a> Storm<'a> {
     /// A storm over a master and its replica.
-    pub fn new(seed: u64, random: Random, servers: [&'a Server; 2]) -> Storm<'a> {
+    pub fn new(seed: u64, random: Random, servers: [&'a Server; 2], habits: Habits) -> Storm<'a> {
         let mut storm = Storm {
             seed,
             random,
             servers,
             peers: Vec::new(),
             control: Vec::new(),
+            probes: Vec::new(),
             dumps: Vec::new(),
+            new_keys: Vec::new(),
             trace: VecDeque::new(),
             began: Instant::now(),
             tally: BTreeMap::new(),
             trouble_at: Instant::now(),
             repairs: Vec::new(),
+            weather: [Weather::new(habits.busy_by_scripts); 2],
+            upheavals: habits.upheavals,
+            pauses_take_timeouts: pauses_take_timeouts(servers[0]),
             no_unblocking_until: None,
             killing_all: None,
             unblocking_races: !servers[0].unblocks_once(),
@@ -86,6 +126,7 @@ impl<'a> Storm<'a> {
         };
         for side in Side::BOTH {
             storm.control.push(storm.controller(side));
+            storm.probes.push(Probe::new(storm.servers, side));
             for _ in 0..CROWD {
                 let peer = storm.newcomer(side);
                 storm.peers.push(peer);
@@ -137,6 +178,7 @@ impl<'a> Storm<'a> {
                 self.act(at, &clients);
             }
         }
+        self.probe();
         for at in 0..self.control.len() {
             let mut peer = self.control.remove(at);
             if matches!(self.turn(&mut peer), Turn::Closed) {
@@ -174,9 +216,32 @@ impl<'a> Storm<'a> {
         any
     }
 
+    /// Lets the probes go on.
+    fn probe(&mut self) {
+        for mut probe in std::mem::take(&mut self.probes) {
+            let ends = probe.peers().map(|peer| self.turn(peer));
+            if ends.iter().any(|end| matches!(end, Turn::Closed)) {
+                probe = probe.again(self.servers);
+            }
+            if let Some(text) = probe.go_on() {
+                self.trace(text);
+            }
+            self.probes.push(probe);
+        }
+    }
+
+    /// The probes leave, whatever they wait for.
+    pub fn dismiss_probes(&mut self) {
+        for probe in self.probes.drain(..) {
+            let what = format!("arrivals by RENAME noticed on the {:?}", probe.side);
+            self.tally.insert(what, probe.noticed);
+        }
+    }
+
     fn turn(&mut self, peer: &mut Peer) -> Turn {
         let mut lines = Vec::new();
-        let turn = peer.turn(|line| lines.push(line));
+        let weather = self.weather[Side::of(peer) as usize];
+        let turn = peer.turn(&weather, |line| lines.push(line));
         lines.into_iter().for_each(|line| self.trace(line));
         match turn {
             Ok(turn) => turn,
@@ -222,12 +287,27 @@ impl<'a> Storm<'a> {
             }
             return;
         }
-        if peer.leaves.is_some() || !self.random.once_in(3) {
+        let churns = at % CROWD >= CROWD - CHURNERS;
+        if peer.leaves.is_some() || !(churns || self.random.once_in(3)) {
             return;
         }
+        let deed = if churns { self.churn() } else { self.draw(at, clients, deed) };
+        self.start(at, &deed);
+    }
+
+    fn draw(
+        &mut self,
+        at: usize,
+        clients: &[Vec<i64>; 2],
+        draw: fn(&mut Random, &World<'_>) -> Deed,
+    ) -> Deed {
+        let peer = &self.peers[at];
+        let side = Side::of(peer) as usize;
         let world = World {
-            clients: &clients[Side::of(peer) as usize],
+            clients: &clients[side],
             dumps: &self.dumps,
+            new_keys: &self.new_keys,
+            may_be_silent: !self.weather[side].busy_by_scripts,
             may_unblock: self.no_unblocking_until.is_none(),
             may_unblock_with_error: !self.unblocking_races,
             may_flush: self.may_flush,
@@ -236,13 +316,37 @@ impl<'a> Storm<'a> {
             may_park: at % 4 != 3,
             read_only: peer.on_replica,
         };
-        let deed = deed(&mut self.random, &world);
+        draw(&mut self.random, &world)
+    }
+
+    fn churn(&mut self) -> Deed {
+        let (call, keys) = churn::short_wait(&mut self.random);
+        self.new_keys.extend(keys);
+        let surplus = self.new_keys.len().saturating_sub(NEW_KEYS);
+        self.new_keys.drain(..surplus);
+        Deed::One(call)
+    }
+
+    fn start(&mut self, at: usize, deed: &Deed) {
         self.trace(format!("{} -> {}", self.peers[at].name(), deed.text()));
         let side = Side::of(&self.peers[at]);
         for call in deed.calls() {
             self.mark_targets(side, call);
         }
-        self.peers[at].perform(&deed);
+        self.peers[at].perform(deed);
+    }
+
+    /// A client that has nothing else to do runs a slow script.
+    pub fn run_a_slow_script(&mut self, side: Side) {
+        let is_free =
+            |peer: &Peer| Side::of(peer) == side && peer.is_idle() && peer.leaves.is_none();
+        let free: Vec<_> = (0..self.peers.len()).filter(|&at| is_free(&self.peers[at])).collect();
+        if !free.is_empty() {
+            let at = *self.random.pick(&free);
+            let clients = Side::BOTH.map(|side| self.clients_of(side));
+            let deed = self.draw(at, &clients, slow_deed);
+            self.start(at, &deed);
+        }
     }
 
     /// Notes whom a command is about to kill or unblock.
@@ -270,6 +374,7 @@ impl<'a> Storm<'a> {
             // Else the connection was killed, and this is a new one.
             if let Some((sent, reply)) = brought.into_iter().next_back()
                 && sent == text
+                && !is_busy(&reply)
             {
                 return reply;
             }
@@ -328,4 +433,8 @@ impl<'a> Storm<'a> {
 
 fn is_left_alone(at: usize) -> bool {
     at.is_multiple_of(LEFT_ALONE)
+}
+
+fn is_busy(reply: &Reply) -> bool {
+    matches!(reply, Reply::Error(text) if text.starts_with("BUSY "))
 }

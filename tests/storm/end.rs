@@ -13,6 +13,7 @@ const SOON: Duration = Duration::from_secs(5);
 impl Storm<'_> {
     /// Nobody starts anything; all settings are as they were.
     pub fn calm_down(&mut self) {
+        self.dismiss_probes();
         for repair in &mut self.repairs {
             repair.0 = std::time::Instant::now();
         }
@@ -96,7 +97,7 @@ impl Storm<'_> {
     }
 
     fn say(&mut self, words: impl Into<Vec<Vec<u8>>>) {
-        let call = Call { words: words.into(), nonsense: true };
+        let call = Call::nonsense(words);
         self.control(Side::Master, &call, false);
     }
 }

@@ -7,16 +7,7 @@ use std::time::{Duration, Instant};
 use super::common::{PATIENCE, Pipe, Reply, Server, encode};
 use super::deeds::Deed;
 use super::oracle::{Call, Circumstances, Expected, Form, Wait};
-
-/// Runs commands, each with its number of words before it, and returns the
-/// reply to the last.
-const SCRIPT: &str = "local at, reply = 1, false \
-    while at <= #ARGV do \
-        local words = tonumber(ARGV[at]) \
-        reply = redis.pcall(unpack(ARGV, at + 1, at + words)) \
-        at = at + words + 1 \
-    end \
-    return reply";
+use super::weather::Weather;
 
 /// How long a client that makes noise stays to hear what is said to it.
 const NOISE: Duration = Duration::from_millis(100);
@@ -36,6 +27,8 @@ pub struct Peer {
     pub may_close: bool,
     /// Has anybody sent `CLIENT UNBLOCK` for it?
     pub unblocked: bool,
+    /// Has a command of its transaction been refused?
+    refused: bool,
     /// When it goes, if it has made noise.
     pub leaves: Option<Instant>,
     /// What `DUMP` and others have brought in the last turn.
@@ -63,6 +56,7 @@ impl Peer {
             first_since: Instant::now(),
             may_close: false,
             unblocked: false,
+            refused: false,
             leaves: None,
             brought: Vec::new(),
         };
@@ -77,8 +71,13 @@ impl Peer {
 
     /// Sends one command.
     pub fn ask(&mut self, call: &Call) {
+        self.ask_for(call, call.expected());
+    }
+
+    /// Sends one command that must be replied so.
+    pub fn ask_for(&mut self, call: &Call, expected: Expected) {
         self.pipe.send(&call.words);
-        self.owe(call.expected());
+        self.owe(expected);
     }
 
     /// Does what was drawn for it.
@@ -87,7 +86,6 @@ impl Peer {
             Deed::One(call) => self.ask(call),
             Deed::Select(db) => self.ask(&Call::line(&format!("SELECT {db}"))),
             Deed::Transaction(watched, calls) => self.transact(watched.as_ref(), calls),
-            Deed::Script(calls) => self.run_script(calls),
             Deed::Silent(calls) => self.run_silently(calls),
             Deed::Noise(bytes) => {
                 self.pipe.send_raw(bytes);
@@ -105,33 +103,17 @@ impl Peer {
         self.ask(&Call::line("MULTI"));
         for call in calls {
             self.pipe.send(&call.words);
-            let forms = vec![Form::Simple("QUEUED"), Form::Error("")];
+            let forms = vec![Form::Queued, Form::OutOfMemory];
             self.owe(Expected { sent: call.text(), forms, wait: None });
         }
         self.pipe.send(["EXEC"]);
         let all = calls.iter().map(|call| self.with_common(call.expected_at_once())).collect();
-        let mut forms = vec![Form::Exec(all), Form::Error("EXECABORT ")];
+        let mut forms = vec![Form::Exec(all), Form::Discarded];
         if watched.is_some() {
             forms.push(Form::NotExecuted);
         }
         let texts: Vec<_> = calls.iter().map(Call::text).collect();
         self.owe(Expected { sent: format!("EXEC {}", texts.join("; ")), forms, wait: None });
-    }
-
-    fn run_script(&mut self, calls: &[Call]) {
-        let calls: Vec<_> = calls.iter().filter(|call| call.words[0] != b"CLIENT").collect();
-        let Some(last) = calls.last() else { return };
-        let mut words = vec![b"EVAL".to_vec(), SCRIPT.into(), b"0".to_vec()];
-        for call in &calls {
-            words.push(call.words.len().to_string().into());
-            words.extend(call.words.iter().cloned());
-        }
-        self.pipe.send(&words);
-        let mut expected = last.expected_at_once();
-        let texts: Vec<_> = calls.iter().map(|call| call.text()).collect();
-        expected.sent = format!("EVAL {}", texts.join("; "));
-        expected.forms.push(Form::Error("OOM "));
-        self.owe(expected);
     }
 
     fn run_silently(&mut self, calls: &[Call]) {
@@ -159,7 +141,7 @@ impl Peer {
 
     /// With what any command may be told by this server.
     fn with_common(&self, mut expected: Expected) -> Expected {
-        expected.forms.push(Form::Error("LOADING "));
+        expected.forms.extend([Form::Error("LOADING "), Form::Busy]);
         if self.on_replica {
             expected.forms.push(Form::Error("READONLY "));
         }
@@ -168,7 +150,11 @@ impl Peer {
 
     /// Reads what has come, and compares it with what is owed. The error is
     /// what is wrong with it.
-    pub fn turn(&mut self, mut trace: impl FnMut(String)) -> Result<Turn, String> {
+    pub fn turn(
+        &mut self,
+        weather: &Weather,
+        mut trace: impl FnMut(String),
+    ) -> Result<Turn, String> {
         let Ok(replies) = self.pipe.turn() else {
             return if self.may_close {
                 Ok(Turn::Closed)
@@ -178,29 +164,13 @@ impl Peer {
         };
         for reply in replies {
             trace(format!("{} <- {reply:?}", self.name()));
-            if self.leaves.is_some() {
-                continue;
+            if self.leaves.is_none() {
+                self.take(reply, weather)?;
             }
-            let Some((expected, sent)) = self.owed.pop_front() else {
-                return Err(format!("a reply nobody has asked for: {reply:?}"));
-            };
-            let so = Circumstances {
-                resp3: self.resp3,
-                unblocked: self.unblocked,
-                elapsed: sent.elapsed(),
-            };
-            self.first_since = Instant::now();
-            if !expected.allows(&reply, so) {
-                return Err(format!("{} was replied {reply:?}; {so:?}", expected.sent));
-            }
-            if let ("CLIENT ID", Reply::Int(id)) = (expected.sent.as_str(), &reply) {
-                self.id = Some(*id);
-            }
-            self.brought.push((expected.sent, reply));
         }
         match self.owed.front() {
-            Some((expected, _)) if self.leaves.is_none() => {
-                let late = expected.patience(PATIENCE);
+            Some((expected, sent)) if self.leaves.is_none() => {
+                let late = expected.patience(PATIENCE, weather, *sent);
                 if late.is_some_and(|late| self.first_since.elapsed() > late) {
                     return Err(format!("no reply to {} in time", expected.sent));
                 }
@@ -208,6 +178,35 @@ impl Peer {
             _ => {}
         }
         Ok(Turn::Open)
+    }
+
+    /// Compares a reply with what is owed first.
+    fn take(&mut self, reply: Reply, weather: &Weather) -> Result<(), String> {
+        let Some((expected, sent)) = self.owed.pop_front() else {
+            return Err(format!("a reply nobody has asked for: {reply:?}"));
+        };
+        let so = Circumstances {
+            resp3: self.resp3,
+            unblocked: self.unblocked,
+            refused: self.refused,
+            sent,
+            elapsed: sent.elapsed(),
+            weather: *weather,
+        };
+        self.first_since = Instant::now();
+        if !expected.allows(&reply, so) {
+            return Err(format!("{} was replied {reply:?}; {so:?}", expected.sent));
+        }
+        let is_error = matches!(reply, Reply::Error(_));
+        self.refused = !expected.is_exec() && (self.refused || is_error && expected.is_queued());
+        match (expected.sent.as_str(), &reply) {
+            ("CLIENT ID", Reply::Int(id)) => self.id = Some(*id),
+            // Not now.
+            ("CLIENT ID", _) => self.ask(&Call::line("CLIENT ID")),
+            _ => {}
+        }
+        self.brought.push((expected.sent, reply));
+        Ok(())
     }
 
     /// Has it got everything it is owed?
@@ -243,9 +242,7 @@ impl Deed {
     pub fn calls(&self) -> Vec<&Call> {
         match self {
             Deed::One(call) => vec![call],
-            Deed::Transaction(_, calls) | Deed::Script(calls) | Deed::Silent(calls) => {
-                calls.iter().collect()
-            }
+            Deed::Transaction(_, calls) | Deed::Silent(calls) => calls.iter().collect(),
             Deed::Select(_) | Deed::Noise(_) | Deed::Leave => Vec::new(),
         }
     }
@@ -256,7 +253,6 @@ impl Deed {
             Deed::One(_) => "",
             Deed::Transaction(Some(_), _) => "watched transaction: ",
             Deed::Transaction(None, _) => "transaction: ",
-            Deed::Script(_) => "script: ",
             Deed::Silent(_) => "silently: ",
             Deed::Select(db) => return format!("SELECT {db}"),
             Deed::Noise(bytes) => return format!("noise: {}", bytes.escape_ascii()),

@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::common::PATIENCE;
+use super::common::{PATIENCE, Reply};
 use super::deeds::DATABASES;
-use super::driver::{Side, Storm};
+use super::driver::{Repair, Side, Storm};
 use super::oracle::Call;
+
+/// Far more than any storm uses.
+const PLENTY: &str = "100gb";
 
 impl Storm<'_> {
     /// Draws one trouble.
@@ -19,17 +22,21 @@ impl Storm<'_> {
             32..42 => self.pause(side),
             42..54 => self.change_batch(side),
             54..58 => self.allow_few_waiters(side),
-            58..64 => self.run_out_of_memory(),
+            58..64 => self.limit_memory(),
             64..70 => drop(self.do_now(side, "BGSAVE")),
             70..76 => drop(self.do_now(side, "BGREWRITEAOF")),
             76..80 => self.fall_asleep(side),
             80 if self.random.once_in(4) => self.kill_everybody(side),
-            82..94 if self.unblocking_races => self.unblock_with_error_in_a_still_moment(),
+            81..90 => self.run_a_slow_script(side),
+            90..96 if self.unblocking_races => self.unblock_with_error_in_a_still_moment(),
             _ => drop(self.do_now(side, "INFO everything")),
         }
     }
 
     fn empty_all(&mut self) {
+        if !self.upheavals {
+            return;
+        }
         let how = *self.random.pick(&["FLUSHALL", "FLUSHALL SYNC", "FLUSHALL ASYNC"]);
         self.do_now(Side::Master, how);
     }
@@ -47,7 +54,7 @@ impl Storm<'_> {
     /// that for a change of its own, and propagates itself; and whatever is
     /// propagated in a pause ends the server.
     fn reload(&mut self) {
-        if self.no_unblocking_until.is_some() {
+        if !self.upheavals || self.no_unblocking_until.is_some() {
             return;
         }
         self.do_now(Side::Master, "DEBUG RELOAD");
@@ -57,7 +64,7 @@ impl Storm<'_> {
 
     /// The replica comes back by itself, told what it missed or all.
     fn lose_the_replica(&mut self) {
-        if self.random.once_in(2) {
+        if self.random.once_in(2) && self.upheavals {
             self.do_now(Side::Master, "DEBUG CHANGE-REPL-ID");
         }
         self.do_now(Side::Master, "CLIENT KILL TYPE replica");
@@ -75,8 +82,12 @@ impl Storm<'_> {
         let mut over = Instant::now();
         // Else it is behind a wait without end.
         if !is_owed(self) {
-            let millis = 1 + self.random.below(60);
+            let longest = if self.random.once_in(6) { 400 } else { 60 };
+            let millis = 1 + self.random.below(longest);
             let what = *self.random.pick(&["WRITE", "ALL"]);
+            if self.pauses_take_timeouts && what == "ALL" {
+                self.weather[side as usize].takes_timeouts.begin();
+            }
             self.do_now(side, &format!("CLIENT PAUSE {millis} {what}"));
             over = Instant::now() + Duration::from_millis(millis as u64);
         }
@@ -90,16 +101,48 @@ impl Storm<'_> {
 
     fn allow_few_waiters(&mut self, side: Side) {
         let limit = 1 + self.random.below(20);
+        self.weather[side as usize].few_waiters.begin();
         self.do_now(side, &format!("CONFIG SET latch.max-waiters {limit}"));
-        self.repair_soon(side, "CONFIG SET latch.max-waiters 0");
+        self.repair_soon(side, Repair::FewWaiters);
     }
 
-    /// Either writes are refused, or keys are evicted.
-    fn run_out_of_memory(&mut self) {
-        let policy = *self.random.pick(&["noeviction", "allkeys-random", "volatile-ttl"]);
-        self.do_now(Side::Master, &format!("CONFIG SET maxmemory-policy {policy}"));
-        self.do_now(Side::Master, "CONFIG SET maxmemory 1");
-        self.repair_soon(Side::Master, "CONFIG SET maxmemory 0");
+    /// There is too little memory, or just enough for now, or plenty. Without
+    /// enough writes are refused, or keys are evicted.
+    fn limit_memory(&mut self) {
+        const POLICIES: [&str; 5] =
+            ["noeviction", "noeviction", "allkeys-lru", "allkeys-random", "volatile-ttl"];
+        let side = *self.random.pick(&[Side::Master, Side::Master, Side::Replica]);
+        let policies = if self.upheavals { &POLICIES[..] } else { &POLICIES[..1] };
+        let policy = *self.random.pick(policies);
+        self.do_now(side, &format!("CONFIG SET maxmemory-policy {policy}"));
+        let limit = match self.random.below(4) {
+            0 | 1 => "1".into(),
+            2 => (self.memory_used(side) + self.random.below(200_000)).to_string(),
+            _ => PLENTY.into(),
+        };
+        self.set_memory(side, &limit);
+        self.repair_soon(side, Repair::Memory);
+    }
+
+    fn set_memory(&mut self, side: Side, limit: &str) {
+        // A replica takes no notice (`replica-ignore-maxmemory`).
+        let is_short = side == Side::Master && !matches!(limit, "0" | PLENTY);
+        if is_short {
+            self.weather[side as usize].short_of_memory.begin();
+        }
+        self.do_now(side, &format!("CONFIG SET maxmemory {limit}"));
+        if !is_short {
+            self.weather[side as usize].short_of_memory.end();
+        }
+    }
+
+    fn memory_used(&mut self, side: Side) -> usize {
+        let info = match self.do_now(side, "INFO memory") {
+            Reply::Bulk(text) => String::from_utf8(text).unwrap(),
+            _ => return 1,
+        };
+        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
+        used.unwrap().parse().unwrap()
     }
 
     /// Meanwhile much piles up, to be done in one turn of the event loop.
@@ -142,9 +185,9 @@ impl Storm<'_> {
         }
     }
 
-    fn repair_soon(&mut self, side: Side, line: &str) {
+    fn repair_soon(&mut self, side: Side, repair: Repair) {
         let millis = 1 + self.random.below(60) as u64;
-        self.repairs.push((Instant::now() + Duration::from_millis(millis), side, line.into()));
+        self.repairs.push((Instant::now() + Duration::from_millis(millis), side, repair));
     }
 
     /// Sets right what is due.
@@ -153,12 +196,19 @@ impl Storm<'_> {
             for side in Side::BOTH {
                 // It is over, but the server need not have noticed.
                 self.do_now(side, "CLIENT UNPAUSE");
+                self.weather[side as usize].takes_timeouts.end();
             }
             self.no_unblocking_until = None;
         }
         while let Some(at) = self.repairs.iter().position(|(at, ..)| now >= *at) {
-            let (_, side, line) = self.repairs.remove(at);
-            self.do_now(side, &line);
+            let (_, side, repair) = self.repairs.remove(at);
+            match repair {
+                Repair::Memory => self.set_memory(side, "0"),
+                Repair::FewWaiters => {
+                    self.do_now(side, "CONFIG SET latch.max-waiters 0");
+                    self.weather[side as usize].few_waiters.end();
+                }
+            }
         }
     }
 }
