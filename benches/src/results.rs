@@ -115,6 +115,10 @@ impl Samples {
         self.0.push((value * digits).round() / digits);
     }
 
+    pub(crate) fn extend(&mut self, values: impl IntoIterator<Item = f64>) {
+        values.into_iter().for_each(|value| self.push(value));
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -172,6 +176,12 @@ impl Finding {
     /// A against B, as a ratio.
     pub(crate) fn ratio(what: impl Into<String>, target: Target, a: &Measure, b: &Measure) -> Self {
         let measured = a.samples.ratios(&b.samples);
+        Self { what: what.into(), target, measured, sides: vec![a.clone(), b.clone()] }
+    }
+
+    /// How much A is above B.
+    pub(crate) fn above(what: impl Into<String>, target: Target, a: &Measure, b: &Measure) -> Self {
+        let measured = a.samples.above(&b.samples);
         Self { what: what.into(), target, measured, sides: vec![a.clone(), b.clone()] }
     }
 }

@@ -71,6 +71,17 @@ impl Server {
         stat.split(' ').next()?.parse().ok().map(Duration::from_nanos)
     }
 
+    /// Does something, and tells how long its main thread has run meanwhile.
+    pub(crate) fn cpu_of<T>(
+        &self,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<(T, Option<Duration>)> {
+        let before = self.cpu_time();
+        let done = work()?;
+        let spent = self.cpu_time().zip(before).map(|(after, before)| after - before);
+        Ok((done, spent))
+    }
+
     pub(crate) fn log(&self) -> Result<String> {
         Ok(String::from_utf8_lossy(&fs::read(self.dir().join("log"))?).into_owned())
     }

@@ -79,12 +79,10 @@ impl Life {
         let mut server = Server::start(recipe)?;
         let mut con = server.connect()?;
         let before = used_memory(&mut con)?;
-        let idle = server.cpu_time();
-        let create = Pump::connect(&server.socket())?.run(commands.chunks(), b'+')?;
+        let create = || Pump::connect(&server.socket())?.run(commands.chunks(), b'+');
+        let (create, spent) = server.cpu_of(create)?;
         self.create.samples.push(create.as_secs_f64());
-        if let Some((busy, idle)) = server.cpu_time().zip(idle) {
-            self.cpu.samples.push((busy - idle).as_secs_f64());
-        }
+        self.cpu.samples.extend(spent.map(|spent| spent.as_secs_f64()));
         self.memory.samples.push((used_memory(&mut con)? - before) / count as f64);
 
         let begin = Instant::now();
