@@ -55,12 +55,14 @@ pub(crate) enum Target {
     AtLeast(f64),
     /// At most so many bytes.
     Bytes(f64),
+    /// At most so many per cent of a core.
+    Percent(f64),
 }
 
 impl Target {
     pub(crate) fn is_met_by(self, value: f64) -> bool {
         match self {
-            Self::AtMost(limit) | Self::Bytes(limit) => value <= limit,
+            Self::AtMost(limit) | Self::Bytes(limit) | Self::Percent(limit) => value <= limit,
             Self::AtLeast(limit) => value >= limit,
         }
     }
@@ -101,6 +103,8 @@ pub(crate) enum Unit {
     Bytes,
     PerSecond,
     Instructions,
+    /// Of a core.
+    Percent,
 }
 
 /// The values of one measurement, in the order they were taken.
@@ -139,6 +143,13 @@ impl Samples {
 
     pub(crate) fn max(&self) -> f64 {
         self.sorted().last().copied().unwrap_or(f64::NAN)
+    }
+
+    /// The least that a part of them does not exceed.
+    pub(crate) fn quantile(&self, part: f64) -> f64 {
+        let sorted = self.sorted();
+        let rank = (part * sorted.len() as f64).ceil() as usize;
+        sorted.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
     }
 
     /// The quotients, pair by pair.

@@ -3,6 +3,7 @@
 mod curve;
 mod events;
 mod growth;
+mod idle_cost;
 mod instructions;
 mod key_memory;
 mod million;
@@ -50,6 +51,7 @@ pub(crate) fn all() -> Vec<Box<dyn Row>> {
         Box::new(throughput::Throughput),
         Box::new(parked_cost::ParkedCost),
         Box::new(parked_memory::ParkedMemory),
+        Box::new(idle_cost::IdleCost),
         Box::new(key_memory::KeyMemory),
         Box::new(million::Million),
         Box::new(wake_batch::WakeBatch),
