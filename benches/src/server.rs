@@ -24,9 +24,17 @@ pub(crate) const SETTINGS: &str = "--port 0 --save '' --appendonly no --maxclien
 #[derive(Clone, Debug)]
 pub(crate) struct Recipe {
     pub(crate) program: PathBuf,
+    /// The latch first.
     pub(crate) modules: Vec<PathBuf>,
     /// What runs the program, if it does not run by itself.
     pub(crate) under: Vec<OsString>,
+}
+
+impl Recipe {
+    /// The same without the latch.
+    pub(crate) fn without_latch(&self) -> Self {
+        Self { modules: self.modules[1..].to_vec(), ..self.clone() }
+    }
 }
 
 /// A server in a temporary directory, on a unix socket there. It ends when this

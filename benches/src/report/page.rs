@@ -17,6 +17,7 @@ const MISSING: &str = "–";
 /// The rows whose measures are of all peers, and those with tables of their own.
 const OF_PEERS: [&str; 4] = ["release", "wake-one", "throughput", "parked-memory"];
 const OF_IDLE: [&str; 1] = ["idle-cost"];
+const OF_MODULE: [&str; 1] = ["module-cost"];
 const OF_KEYS: [&str; 2] = ["key-memory", "million"];
 const OF_INSTRUCTIONS: [&str; 1] = ["instructions"];
 
@@ -57,6 +58,12 @@ pub(super) fn page(results: &Results, plots: &[(String, String)], notes: &str) -
             &format!("### Nothing happens on {server}\n"),
             &by_measure(run, &OF_IDLE),
         );
+    }
+    page += "## A server that uses no latch\n\n\
+             Commands that have nothing to do with a latch, in turn on a server with the module \
+             and on one without it.\n\n";
+    for (server, run) in &results.servers {
+        section(&mut page, &format!("### No latch on {server}\n"), &by_measure(run, &OF_MODULE));
     }
     page += "## Memory of keys\n\n";
     for (server, run) in &results.servers {
