@@ -5,6 +5,16 @@ use crate::command::{OK, line};
 
 pub(crate) struct Latch;
 
+impl Latch {
+    /// The command that waits until all of these have opened.
+    pub(crate) fn waiting_for(keys: &[String]) -> Vec<u8> {
+        match keys {
+            [key] => line(&format!("LATCH.AWAIT {key} 0")),
+            keys => line(&format!("LATCH.AWAITALL 0 {} {}", keys.len(), keys.join(" "))),
+        }
+    }
+}
+
 impl Peer for Latch {
     fn name(&self) -> &'static str {
         "redis-latch"
@@ -19,7 +29,7 @@ impl Peer for Latch {
     }
 
     fn wait(&self, key: &str) -> Wait {
-        Wait::Blocked { command: line(&format!("LATCH.AWAIT {key} 0")), released: OK.into() }
+        Wait::Blocked { command: Self::waiting_for(&[key.to_owned()]), released: OK.into() }
     }
 
     fn countdown(&self, key: &str, _: usize) -> Vec<u8> {

@@ -25,6 +25,12 @@ impl List {
             return left";
         Self { countdown: Script::new(countdown) }
     }
+
+    /// The command that waits for a token of any of these.
+    pub(crate) fn waiting_for(keys: &[String]) -> Vec<u8> {
+        let lists: Vec<_> = keys.iter().map(|key| tokens(key)).collect();
+        line(&format!("BLPOP {} 0", lists.join(" ")))
+    }
 }
 
 impl Peer for List {
@@ -46,10 +52,9 @@ impl Peer for List {
     }
 
     fn wait(&self, key: &str) -> Wait {
-        let tokens = tokens(key);
         Wait::Blocked {
-            command: line(&format!("BLPOP {tokens} 0")),
-            released: array(&[bulk(&tokens), bulk("1")]),
+            command: Self::waiting_for(&[key.to_owned()]),
+            released: array(&[bulk(&tokens(key)), bulk("1")]),
         }
     }
 

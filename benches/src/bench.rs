@@ -54,7 +54,7 @@ fn measure(options: &Options, results: &mut Results, file: &Path) -> Result<()> 
     let sizes = Sizes::new(options);
     let rows = chosen(&options.only)?;
     let files = raise_open_files()?;
-    let most = sizes.many.max(sizes.clients) + 100;
+    let most = sizes.many.max(sizes.clients).max(sizes.idle_clients) + 100;
     ensure!(files >= most, "{files} files may be open, and {most} are needed: see ulimit -n");
 
     let mut progress = Progress::new(rows.len() * options.servers.len());

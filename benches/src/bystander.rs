@@ -1,5 +1,5 @@
 //! Another client, which has nothing to do with any latch and sends a PING
-//! again and again: how long does it wait while others are released?
+//! again and again: how long does it wait while others are released, or parked?
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -52,15 +52,19 @@ impl Bystander {
 
     /// Ends it: the longest that a PONG took in a time that is over now.
     pub(crate) fn worst(self, begin: Instant, length: Duration) -> Result<Duration> {
+        self.times(begin, length)?.into_iter().max().context("the bystander sent no PING")
+    }
+
+    /// Ends it: how long each PONG took in a time that is over now.
+    pub(crate) fn times(self, begin: Instant, length: Duration) -> Result<Vec<Duration>> {
         // So that there is one also if all was over between two of them.
         self.await_pings(self.shared.pings.load(Ordering::Relaxed) + 1);
         self.shared.stop.store(true, Ordering::Relaxed);
         let pings = self.thread.join().map_err(|_| anyhow!("the bystander panicked"))??;
         let mut pings = pings.iter().skip_while(|ping| ping.answered < begin);
-        let first = pings.next().context("the bystander sent no PING")?;
+        let first = pings.next().into_iter();
         let others = pings.take_while(|ping| ping.sent <= begin + length);
-        let times = others.map(|ping| ping.answered - ping.sent);
-        Ok(times.fold(first.answered - first.sent, Duration::max))
+        Ok(first.chain(others).map(|ping| ping.answered - ping.sent).collect())
     }
 
     fn await_pings(&self, count: usize) {

@@ -83,7 +83,17 @@ impl Crowd {
 
     /// Sends the first `n` clients' command.
     pub(crate) fn tell(&mut self, n: usize, command: &[u8]) -> Result<()> {
-        self.clients[..n].iter_mut().try_for_each(|client| client.send(command))
+        self.tell_each(n, |_| command)
+    }
+
+    /// Sends each of the first `n` clients a command of its own.
+    pub(crate) fn tell_each<C: AsRef<[u8]>>(
+        &mut self,
+        n: usize,
+        command: impl Fn(usize) -> C,
+    ) -> Result<()> {
+        let mut clients = self.clients[..n].iter_mut().enumerate();
+        clients.try_for_each(|(index, client)| client.send(command(index).as_ref()))
     }
 
     /// Sends the first `n` clients' command, and waits for their replies.

@@ -1,6 +1,7 @@
 //! The command line, and how much of everything is measured.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -59,6 +60,14 @@ pub(crate) struct Sizes {
     pub(crate) commands: usize,
     /// Clients of which the memory is measured.
     pub(crate) memory_clients: usize,
+    /// Clients that wait for a key each while nothing happens.
+    pub(crate) idle_clients: usize,
+    /// Keys that are waited for while nothing happens, and how many by one
+    /// client.
+    pub(crate) idle_keys: usize,
+    pub(crate) keys_per_wait: usize,
+    /// How long nothing happens.
+    pub(crate) idle_time: Duration,
     /// Keys that are created, saved and loaded.
     pub(crate) keys: usize,
     /// Commands, and clients, of which instructions are counted.
@@ -87,6 +96,10 @@ impl Sizes {
             handoffs: 1_000,
             commands: 320_000,
             memory_clients: 4_000,
+            idle_clients: 15_000,
+            idle_keys: 100_000,
+            keys_per_wait: 5_000,
+            idle_time: Duration::from_secs(3),
             keys: 1_000_000,
             counted_commands: 10_000,
             counted_clients: 1_000,
@@ -105,6 +118,10 @@ impl Sizes {
             handoffs: 20,
             commands: 6_400,
             memory_clients: 200,
+            idle_clients: 200,
+            idle_keys: 1_000,
+            keys_per_wait: 100,
+            idle_time: Duration::from_millis(200),
             keys: 10_000,
             counted_commands: 320,
             counted_clients: 50,

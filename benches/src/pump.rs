@@ -28,7 +28,7 @@ pub(crate) struct Pump {
 #[derive(Debug)]
 struct Lane {
     stream: UnixStream,
-    /// Replies that are missing.
+    /// Lines of replies that are missing.
     left: usize,
     at_line_start: bool,
 }
@@ -53,9 +53,9 @@ impl Pump {
         self.run((0..count / PIPELINE).map(|_| (chunk.as_slice(), PIPELINE)), kind)
     }
 
-    /// Sends chunks of commands, each as many as its number says, and checks
-    /// that every reply is one line of a `kind` (`:`, `+`): from the first byte
-    /// sent to the last received.
+    /// Sends chunks of commands, each answered by as many lines as its number
+    /// says, and checks that every line is of a `kind` (`:`, `+`): from the
+    /// first byte sent to the last received.
     pub(crate) fn run<'a>(
         &mut self,
         mut chunks: impl Iterator<Item = (&'a [u8], usize)>,
@@ -114,7 +114,7 @@ impl Lane {
                 if self.at_line_start && bytes[start] != kind {
                     bail!("a reply is \"{}\"", bytes[start..end].escape_ascii());
                 }
-                self.left = self.left.checked_sub(1).context("a reply too many")?;
+                self.left = self.left.checked_sub(1).context("a line too many")?;
                 (start, self.at_line_start) = (end + 1, true);
             }
             if start < read {

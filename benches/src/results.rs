@@ -55,12 +55,14 @@ pub(crate) enum Target {
     AtLeast(f64),
     /// At most so many bytes.
     Bytes(f64),
+    /// At most so many per cent of a core.
+    Percent(f64),
 }
 
 impl Target {
     pub(crate) fn is_met_by(self, value: f64) -> bool {
         match self {
-            Self::AtMost(limit) | Self::Bytes(limit) => value <= limit,
+            Self::AtMost(limit) | Self::Bytes(limit) | Self::Percent(limit) => value <= limit,
             Self::AtLeast(limit) => value >= limit,
         }
     }
@@ -101,6 +103,8 @@ pub(crate) enum Unit {
     Bytes,
     PerSecond,
     Instructions,
+    /// Of a core.
+    Percent,
 }
 
 /// The values of one measurement, in the order they were taken.
@@ -113,6 +117,10 @@ impl Samples {
         // As much as is measured, and short in the file.
         let digits = 10_f64.powi(5 - value.abs().max(1e-9).log10().floor() as i32);
         self.0.push((value * digits).round() / digits);
+    }
+
+    pub(crate) fn extend(&mut self, values: impl IntoIterator<Item = f64>) {
+        values.into_iter().for_each(|value| self.push(value));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -135,6 +143,13 @@ impl Samples {
 
     pub(crate) fn max(&self) -> f64 {
         self.sorted().last().copied().unwrap_or(f64::NAN)
+    }
+
+    /// The least that a part of them does not exceed.
+    pub(crate) fn quantile(&self, part: f64) -> f64 {
+        let sorted = self.sorted();
+        let rank = (part * sorted.len() as f64).ceil() as usize;
+        sorted.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
     }
 
     /// The quotients, pair by pair.
@@ -172,6 +187,12 @@ impl Finding {
     /// A against B, as a ratio.
     pub(crate) fn ratio(what: impl Into<String>, target: Target, a: &Measure, b: &Measure) -> Self {
         let measured = a.samples.ratios(&b.samples);
+        Self { what: what.into(), target, measured, sides: vec![a.clone(), b.clone()] }
+    }
+
+    /// How much A is above B.
+    pub(crate) fn above(what: impl Into<String>, target: Target, a: &Measure, b: &Measure) -> Self {
+        let measured = a.samples.above(&b.samples);
         Self { what: what.into(), target, measured, sides: vec![a.clone(), b.clone()] }
     }
 }

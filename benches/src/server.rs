@@ -24,9 +24,17 @@ pub(crate) const SETTINGS: &str = "--port 0 --save '' --appendonly no --maxclien
 #[derive(Clone, Debug)]
 pub(crate) struct Recipe {
     pub(crate) program: PathBuf,
+    /// The latch first.
     pub(crate) modules: Vec<PathBuf>,
     /// What runs the program, if it does not run by itself.
     pub(crate) under: Vec<OsString>,
+}
+
+impl Recipe {
+    /// The same without the latch.
+    pub(crate) fn without_latch(&self) -> Self {
+        Self { modules: self.modules[1..].to_vec(), ..self.clone() }
+    }
 }
 
 /// A server in a temporary directory, on a unix socket there. It ends when this
@@ -69,6 +77,17 @@ impl Server {
         let id = self.process.as_ref()?.child.id();
         let stat = fs::read_to_string(format!("/proc/{id}/task/{id}/schedstat")).ok()?;
         stat.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+    }
+
+    /// Does something, and tells how long its main thread has run meanwhile.
+    pub(crate) fn cpu_of<T>(
+        &self,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<(T, Option<Duration>)> {
+        let before = self.cpu_time();
+        let done = work()?;
+        let spent = self.cpu_time().zip(before).map(|(after, before)| after - before);
+        Ok((done, spent))
     }
 
     pub(crate) fn log(&self) -> Result<String> {

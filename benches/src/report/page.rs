@@ -14,8 +14,10 @@ use crate::server::SETTINGS;
 
 const MISSING: &str = "–";
 
-/// The rows whose measures are of all peers, of keys, and of instructions.
+/// The rows whose measures are of all peers, and those with tables of their own.
 const OF_PEERS: [&str; 4] = ["release", "wake-one", "throughput", "parked-memory"];
+const OF_IDLE: [&str; 1] = ["idle-cost"];
+const OF_MODULE: [&str; 1] = ["module-cost"];
 const OF_KEYS: [&str; 2] = ["key-memory", "million"];
 const OF_INSTRUCTIONS: [&str; 1] = ["instructions"];
 
@@ -25,8 +27,8 @@ pub(super) fn page(results: &Results, plots: &[(String, String)], notes: &str) -
          <!-- Written by `make bench`. To change the text, change benches/src/report/page.rs; \
          what is at the end comes from benchmarks-notes.md. -->\n\n\
          Every row is measured side by side with what it is compared to, in one run on one \
-         server, in turn: A B A B. What is measured is the ratio A / B of two neighbours (for bytes, \
-         A − B): the median, and from the smallest to the largest. The replies are compared byte by byte, \
+         server, in turn: A B A B. What is measured is the ratio A / B of two neighbours (for bytes \
+         and per cent of a core, A − B): the median, and from the smallest to the largest. The replies are compared byte by byte, \
          and a wrong one fails the run.\n\n## Targets\n\n",
     );
     for (server, run) in &results.servers {
@@ -44,6 +46,24 @@ pub(super) fn page(results: &Results, plots: &[(String, String)], notes: &str) -
              the server but also the one thread busy that runs them.\n\n";
     for (server, run) in &results.servers {
         section(&mut page, &format!("### All of them on {server}\n"), &by_peer(run));
+    }
+    page += "## Waiting while nothing happens\n\n\
+             Clients are connected and keys with a time to live are made; later all clients wait. \
+             Before and after that the server is left alone for a few seconds, and the CPU is what \
+             its main thread takes of a core. Then another client sends its `PING`s, and still \
+             nobody is released. With `BLPOP` as many clients wait for as many keys.\n\n";
+    for (server, run) in &results.servers {
+        section(
+            &mut page,
+            &format!("### Nothing happens on {server}\n"),
+            &by_measure(run, &OF_IDLE),
+        );
+    }
+    page += "## A server that uses no latch\n\n\
+             Commands that have nothing to do with a latch, in turn on a server with the module \
+             and on one without it.\n\n";
+    for (server, run) in &results.servers {
+        section(&mut page, &format!("### No latch on {server}\n"), &by_measure(run, &OF_MODULE));
     }
     page += "## Memory of keys\n\n";
     for (server, run) in &results.servers {
@@ -93,7 +113,11 @@ fn targets(run: &Run) -> String {
     let rows: Vec<_> = findings
         .iter()
         .map(|finding| {
-            let unit = matches!(finding.target, Target::Bytes(_)).then_some(Unit::Bytes);
+            let unit = match finding.target {
+                Target::Bytes(_) => Some(Unit::Bytes),
+                Target::Percent(_) => Some(Unit::Percent),
+                Target::AtMost(_) | Target::AtLeast(_) => None,
+            };
             let met = finding.target.is_met_by(finding.measured.median());
             let side = |index: usize| {
                 let side = finding.sides.get(index);
@@ -237,6 +261,9 @@ fn method(results: &Results) -> String {
          machine does, as time on the clock and ratios of it do.\n\
          - The other client has a thread of its own, and sends a `PING` {} µs after each `PONG`; its \
          worst is the longest of those that overlap the release.\n\
+         - Where nothing happens, a server that is busy for a while delays one `PING` and not \
+         those that would have come in that time: what it does ten times a second is in the worst \
+         0.1 % of them, but not in the worst 1 %.\n\
          - Throughput: {LANES} connections with {PIPELINE} pipelined commands each.\n\
          - One client woken: blocking sockets, no pipeline, and a sample is the median of many.\n\n",
         PAUSE.as_micros()

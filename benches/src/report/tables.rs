@@ -27,6 +27,7 @@ pub(super) fn target(target: Target) -> String {
         Target::AtMost(limit) => format!("≤ {limit}"),
         Target::AtLeast(limit) => format!("≥ {limit}"),
         Target::Bytes(limit) => format!("≤ {limit} bytes"),
+        Target::Percent(limit) => format!("≤ {limit} %"),
     }
 }
 
@@ -38,6 +39,7 @@ fn suffix(unit: Unit) -> &'static str {
         Unit::Bytes => " B",
         Unit::PerSecond => " /s",
         Unit::Instructions => "",
+        Unit::Percent => " %",
     }
 }
 

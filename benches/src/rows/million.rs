@@ -79,12 +79,10 @@ impl Life {
         let mut server = Server::start(recipe)?;
         let mut con = server.connect()?;
         let before = used_memory(&mut con)?;
-        let idle = server.cpu_time();
-        let create = Pump::connect(&server.socket())?.run(commands.chunks(), b'+')?;
+        let create = || Pump::connect(&server.socket())?.run(commands.chunks(), b'+');
+        let (create, spent) = server.cpu_of(create)?;
         self.create.samples.push(create.as_secs_f64());
-        if let Some((busy, idle)) = server.cpu_time().zip(idle) {
-            self.cpu.samples.push((busy - idle).as_secs_f64());
-        }
+        self.cpu.samples.extend(spent.map(|spent| spent.as_secs_f64()));
         self.memory.samples.push((used_memory(&mut con)? - before) / count as f64);
 
         let begin = Instant::now();
@@ -103,27 +101,32 @@ impl Life {
     }
 }
 
+/// The key of a number.
+pub(super) fn key(number: usize) -> String {
+    format!("latch:{number:010}")
+}
+
 /// The commands that make the keys, and where each pipeline of them begins.
-struct Commands {
+pub(super) struct Commands {
     bytes: Vec<u8>,
     starts: Vec<usize>,
     count: usize,
 }
 
 impl Commands {
-    fn new(set: &str, count: usize) -> Self {
+    pub(super) fn new(set: &str, count: usize) -> Self {
         let (mut bytes, mut starts) = (Vec::new(), Vec::new());
         for number in 0..count {
             if number % PIPELINE == 0 {
                 starts.push(bytes.len());
             }
-            bytes.extend(line(&format!("{set} latch:{number:010} 100 EX 86400")));
+            bytes.extend(line(&format!("{set} {} 100 EX 86400", key(number))));
         }
         starts.push(bytes.len());
         Self { bytes, starts, count }
     }
 
-    fn chunks(&self) -> impl Iterator<Item = (&[u8], usize)> {
+    pub(super) fn chunks(&self) -> impl Iterator<Item = (&[u8], usize)> {
         self.starts.windows(2).enumerate().map(|(chunk, bounds)| {
             let count = PIPELINE.min(self.count - chunk * PIPELINE);
             (&self.bytes[bounds[0]..bounds[1]], count)

@@ -3,9 +3,11 @@
 mod curve;
 mod events;
 mod growth;
+mod idle_cost;
 mod instructions;
 mod key_memory;
 mod million;
+mod module_cost;
 mod parked_cost;
 mod parked_memory;
 pub(crate) mod plot_names;
@@ -50,6 +52,8 @@ pub(crate) fn all() -> Vec<Box<dyn Row>> {
         Box::new(throughput::Throughput),
         Box::new(parked_cost::ParkedCost),
         Box::new(parked_memory::ParkedMemory),
+        Box::new(idle_cost::IdleCost),
+        Box::new(module_cost::ModuleCost),
         Box::new(key_memory::KeyMemory),
         Box::new(million::Million),
         Box::new(wake_batch::WakeBatch),

@@ -35,15 +35,13 @@ impl Row for ParkedMemory {
             }
         }
 
-        let [latch, plain] = [Latch.name(), PlainBlock.name()].map(|who| of(&memory, who).clone());
-        let findings = vec![Finding {
-            what: "`used_memory` per parked client above what the server's own blocking API \
-                   costs a module, in bytes"
-                .into(),
-            target: Target::Bytes(256.0),
-            measured: latch.samples.above(&plain.samples),
-            sides: vec![latch, plain],
-        }];
+        let findings = vec![Finding::above(
+            "`used_memory` per parked client above what the server's own blocking API costs a \
+             module, in bytes",
+            Target::Bytes(256.0),
+            of(&memory, Latch.name()),
+            of(&memory, PlainBlock.name()),
+        )];
         Ok(Outcome { findings, measures: memory, ..Outcome::default() })
     }
 }

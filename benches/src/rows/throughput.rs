@@ -47,17 +47,13 @@ impl Row for Throughput {
                     redis::ConnectionLike::req_packed_command(&mut con, &command)?
                         .extract_error()?;
                 }
-                let idle = server.cpu_time();
-                let time = pump.repeat(&countdown, count, b':')?;
-                let busy = server.cpu_time();
+                let (time, spent) = server.cpu_of(|| pump.repeat(&countdown, count, b':'))?;
                 let get = if rates.who == Latch.name() { "LATCH.GET" } else { "GET" };
                 let left: usize = redis::cmd(get).arg(KEY).query(&mut con)?;
                 ensure!(left == 1, "{} left {left}, not 1", rates.who);
                 if counts {
                     rates.samples.push(count as f64 / time.as_secs_f64());
-                    if let Some((busy, idle)) = busy.zip(idle) {
-                        cpu.samples.push(micros(busy - idle) / count as f64);
-                    }
+                    cpu.samples.extend(spent.map(|spent| micros(spent) / count as f64));
                 }
             }
             Ok(())
