@@ -1,6 +1,7 @@
 //! What a server says about itself, and waiting until it says so.
 
 use super::client::Client;
+use super::resp::{Reply, ok};
 use super::server::Server;
 use super::{PATIENCE, eventually};
 
@@ -51,6 +52,25 @@ impl Server {
     #[track_caller]
     pub fn digest(&self) -> String {
         self.run("DEBUG DIGEST").text()
+    }
+
+    /// Can it defragment its memory? That takes an allocator made for it, without
+    /// which the server must say so, and so does this.
+    #[track_caller]
+    pub fn can_defragment(&self) -> bool {
+        match self.run("CONFIG SET activedefrag yes") {
+            Reply::Error(text) => {
+                let refused = "Active defragmentation cannot be enabled: it requires a";
+                assert!(text.contains(refused), "{text}");
+                eprintln!("this server was not built to defragment: nothing else to check");
+                false
+            }
+            reply => {
+                assert_eq!(reply, ok());
+                assert_eq!(self.run("CONFIG SET activedefrag no"), ok());
+                true
+            }
+        }
     }
 
     /// Is this Valkey, not Redis?
