@@ -1,12 +1,13 @@
-//! The native data type, as safe functions: what is saved, and what of it is
-//! taken back.
+//! The native data type, as safe functions: what is saved, what of it is taken
+//! back, and what is moved.
 
-use std::collections::HashSet;
 use std::ffi::CStr;
 
 use crate::args::format_seconds;
+use crate::defrag::Mover;
 use crate::ffi::string::Str;
-use crate::ffi::type_methods::{Digest, Reader, Writer};
+use crate::ffi::type_methods::{Defrag, Digest, Reader, Writer};
+use crate::ids::Ids;
 use crate::latch::Latch;
 
 /// What `TYPE` answers for a latch. Types of modules have nine letters.
@@ -57,7 +58,7 @@ fn load_fields(from: &mut Reader) -> Option<Option<Latch>> {
     let first = from.load()?;
     let count = (first >> 1).cast_signed(); // 63 bits are never negative
     if first & 1 == 0 {
-        return Some(Latch::restore(count, count, 0, None, HashSet::new()));
+        return Some(Latch::restore(count, count, 0, None, Ids::default()));
     }
     let total = i64::try_from(from.load()?).ok()?;
     let linger = i64::try_from(from.load()?).ok()?;
@@ -68,7 +69,7 @@ fn load_fields(from: &mut Reader) -> Option<Option<Latch>> {
     };
     let arrived = from.load()?;
     // Nothing is reserved for a number that may be a lie.
-    let mut ids = HashSet::new();
+    let mut ids = Ids::default();
     for _ in 0..arrived {
         if !ids.insert(from.load_bytes()?) {
             return Some(None);
@@ -113,4 +114,18 @@ pub(crate) fn digest(digest: &mut Digest, latch: &Latch) {
         digest.add_bytes(id);
         digest.end();
     }
+}
+
+/// Moves the memory of a latch. True if the server has no more time now, and
+/// should call again.
+pub(crate) fn defragment(by: &mut Defrag, latch: &mut Option<Box<Latch>>) -> bool {
+    let from = by.cursor();
+    if from == 0 {
+        *latch = latch.take().map(|latch| by.value(latch));
+    }
+    let next = latch.as_mut().and_then(|latch| latch.defragment(from, by));
+    if let Some(next) = next {
+        by.set_cursor(next);
+    }
+    next.is_some()
 }

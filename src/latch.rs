@@ -3,10 +3,11 @@
 //! A stored latch is *closed* (countdowns are missing), *aborted*, or *open*
 //! if it lingers; opening removes a latch that does not.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::defrag::Mover;
 use crate::error::Error;
+use crate::ids::Ids;
 
 /// The largest count a latch can hold: the largest integer of the protocol.
 pub(crate) const MAX_COUNT: i64 = i64::MAX;
@@ -79,7 +80,7 @@ pub(crate) struct Latch {
 struct Extra {
     /// The ids that were counted, each once. Every one of them has brought
     /// the count down by at least 1.
-    ids: HashSet<Box<[u8]>>,
+    ids: Ids,
     /// How long the latch lingers when it opens, in ms; 0: not at all.
     linger: i64,
     /// Why it was aborted, if it was.
@@ -101,7 +102,7 @@ impl Latch {
         total: i64,
         linger: i64,
         reason: Option<Box<[u8]>>,
-        ids: HashSet<Box<[u8]>>,
+        ids: Ids,
     ) -> Option<Self> {
         let counted = i64::try_from(ids.len()).ok()?;
         let possible = 0 <= count
@@ -109,10 +110,10 @@ impl Latch {
             && (0..=MAX_DURATION).contains(&linger)
             && (count > 0 || (linger > 0 && reason.is_none()))
             && counted <= total - count
-            && ids.iter().all(|id| is_id(id))
+            && ids.iter().all(is_id)
             && reason.as_deref().is_none_or(is_reason);
         let extra = Extra { ids, linger, reason };
-        let needed = !extra.ids.is_empty() || linger > 0 || extra.reason.is_some();
+        let needed = counted > 0 || linger > 0 || extra.reason.is_some();
         possible.then(|| Self {
             count,
             total,
@@ -169,7 +170,7 @@ impl Latch {
 
     /// The recorded ids, in no order.
     pub(crate) fn ids(&self) -> impl Iterator<Item = &[u8]> {
-        self.extra.iter().flat_map(|extra| &extra.ids).map(|id| &**id)
+        self.extra.iter().flat_map(|extra| extra.ids.iter())
     }
 
     /// The number of recorded ids.
@@ -183,19 +184,13 @@ impl Latch {
         let Some(extra) = &self.extra else {
             return 0;
         };
-        // A table of the standard library is at most 7/8 full, of a power of
-        // two of slots, with a byte for each of them.
-        let slots = match extra.ids.capacity() {
-            0 => 0,
-            capacity => (capacity * 8 / 7).next_power_of_two(),
-        };
         let sampled = match samples {
             0 => extra.ids.len(),
             samples => samples.min(extra.ids.len()),
         };
         let bytes: usize = extra.ids.iter().take(sampled).map(|id| id.len()).sum();
         size_of::<Extra>()
-            + slots * (size_of::<Box<[u8]>>() + 1)
+            + extra.ids.table_memory()
             + bytes * extra.ids.len() / sampled.max(1)
             + extra.reason.as_ref().map_or(0, |reason| reason.len())
     }
@@ -218,7 +213,7 @@ impl Latch {
             State::Closed => {}
         }
         if let Some(id) = id
-            && !self.extra.get_or_insert_default().ids.insert(id.into())
+            && !self.extra.get_or_insert_default().ids.insert(id)
         {
             return Ok(Countdown::Duplicate(self.count));
         }
@@ -265,6 +260,19 @@ impl Latch {
             State::Closed => Self { round: self.round, ..new },
             State::Open | State::Aborted(_) => new,
         };
+    }
+
+    /// Moves the memory beside the latch itself: that of the ids in steps (see
+    /// [`Ids::defragment`]), the rest with the first of them.
+    pub(crate) fn defragment(&mut self, from: usize, mover: &mut impl Mover) -> Option<usize> {
+        if from == 0 {
+            self.extra = self.extra.take().map(|extra| mover.value(extra));
+        }
+        let extra = self.extra.as_mut()?;
+        if from == 0 {
+            extra.reason = extra.reason.take().map(|reason| mover.slice(reason));
+        }
+        extra.ids.defragment(from, mover)
     }
 
     fn expect_closed(&self) -> Result<(), Error> {

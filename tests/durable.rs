@@ -430,6 +430,7 @@ fn active_defragmentation_leaves_latches_as_they_are() {
     if !server.defragments() {
         return;
     }
+    server.run("CONFIG SET activedefrag yes");
     for setting in ["ignore-bytes 1", "threshold-lower 0", "cycle-min 50"] {
         assert_eq!(server.run(&format!("CONFIG SET active-defrag-{setting}")), ok());
     }

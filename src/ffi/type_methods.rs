@@ -1,17 +1,18 @@
 //! The native data type: what the server calls for a stored latch.
 
-use std::ffi::{CStr, CString, c_int, c_void};
+use std::ffi::{CStr, CString, c_int, c_ulong, c_void};
 use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::atomic::Ordering;
 
 use redis_module::raw;
 
-use super::context::{Context, OK};
+use super::context::Context;
 use super::guard::guarded;
 use super::key::LATCH_TYPE;
 use super::string::{Str, Vector};
 use crate::datatype;
+use crate::defrag::Mover;
 use crate::latch::Latch;
 use crate::lifecycle;
 use crate::waiters::Db;
@@ -106,6 +107,70 @@ impl Digest {
     pub(crate) fn end(&mut self) {
         // SAFETY: as above.
         unsafe { api!(RedisModule_DigestEndSequence)(self.0.as_ptr()) };
+    }
+}
+
+/// The server while it moves the memory of one value.
+#[derive(Debug)]
+pub(crate) struct Defrag(NonNull<raw::RedisModuleDefragCtx>);
+
+impl Defrag {
+    /// Where the last step on this value stopped; 0 if this is the first.
+    pub(crate) fn cursor(&self) -> usize {
+        let mut cursor = 0;
+        // SAFETY: the server passes a context that is valid during the
+        // callback. It writes nothing for a small value, which has one step.
+        unsafe { api!(RedisModule_DefragCursorGet)(self.0.as_ptr(), &raw mut cursor) };
+        usize::try_from(cursor).unwrap_or(0)
+    }
+
+    /// Keeps where this step stopped, which must not be at 0.
+    pub(crate) fn set_cursor(&mut self, cursor: usize) {
+        debug_assert_ne!(cursor, 0, "the server would take the value for done");
+        // SAFETY: as above.
+        unsafe { api!(RedisModule_DefragCursorSet)(self.0.as_ptr(), cursor as c_ulong) };
+    }
+
+    /// Where an allocation is from now on.
+    ///
+    /// # Safety
+    /// It must be a whole one of the global allocator, and nobody may use
+    /// another pointer to it any more.
+    unsafe fn moved<T>(&mut self, old: *mut T) -> *mut T {
+        // SAFETY: the global allocator is the server's. The server copies all
+        // bytes to an allocation as large, and so as well aligned, and frees
+        // the old one; or it answers null and has done nothing.
+        let new = unsafe { api!(RedisModule_DefragAlloc)(self.0.as_ptr(), old.cast()) };
+        if new.is_null() { old } else { new.cast() }
+    }
+}
+
+impl Mover for Defrag {
+    fn value<T>(&mut self, value: Box<T>) -> Box<T> {
+        if size_of::<T>() == 0 {
+            return value; // is no allocation
+        }
+        // SAFETY: a box of any size but 0 is one allocation, and has no other
+        // owner.
+        let place = unsafe { self.moved(Box::into_raw(value)) };
+        // SAFETY: that allocation or the copy of it.
+        unsafe { Box::from_raw(place) }
+    }
+
+    fn slice<T>(&mut self, values: Box<[T]>) -> Box<[T]> {
+        if size_of_val(&*values) == 0 {
+            return values; // is no allocation
+        }
+        let len = values.len();
+        // SAFETY: as above.
+        let start = unsafe { self.moved(Box::into_raw(values).cast::<T>()) };
+        // SAFETY: as above; it has as many values as before.
+        unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(start, len)) }
+    }
+
+    fn should_stop(&mut self) -> bool {
+        // SAFETY: the context is valid during the callback.
+        unsafe { api!(RedisModule_DefragShouldStop)(self.0.as_ptr()) != 0 }
     }
 }
 
@@ -219,22 +284,22 @@ unsafe extern "C" fn free(value: *mut c_void) {
     });
 }
 
-/// The server may move the latch where it likes. What most latches have not,
-/// ids above all, stays: the standard library cannot move a set in place.
+/// The server looks for holes in its memory, and lets us close ours. Answers
+/// with 1 if that takes another step.
 unsafe extern "C" fn defrag(
     ctx: *mut raw::RedisModuleDefragCtx,
     _key: *mut raw::RedisModuleString,
     value: *mut *mut c_void,
 ) -> c_int {
-    // SAFETY: the server passes a place that holds a value of our type.
-    let old = unsafe { *value };
-    // SAFETY: the value is one allocation of the server's allocator.
-    let new = unsafe { api!(RedisModule_DefragAlloc)(ctx, old) };
-    if !new.is_null() {
-        // SAFETY: the place is ours to change; the old allocation is gone.
-        unsafe { *value = new };
-    }
-    OK
+    guarded(0, || {
+        // SAFETY: the server passes a place that holds a value of our type,
+        // and that nobody else looks at during this call.
+        let place = unsafe { value.cast::<Option<Box<Latch>>>().as_mut() };
+        match (NonNull::new(ctx), place) {
+            (Some(ctx), Some(latch)) => datatype::defragment(&mut Defrag(ctx), latch).into(),
+            _ => 0,
+        }
+    })
 }
 
 unsafe extern "C" fn mem_usage(

@@ -1,6 +1,9 @@
 //! The value by example, and its invariants under any sequence of commands.
 
+use std::collections::BTreeSet;
+
 use super::*;
+use crate::defrag::tests::Hasty;
 use proptest::prelude::*;
 
 fn ids(latch: &Latch) -> Vec<&[u8]> {
@@ -12,8 +15,15 @@ fn ids(latch: &Latch) -> Vec<&[u8]> {
 /// Saves and restores.
 fn restored(latch: &Latch) -> Option<Latch> {
     let reason = latch.reason().map(Into::into);
-    let ids = latch.ids().map(Into::into).collect();
-    Latch::restore(latch.count(), latch.total(), latch.linger(), reason, ids)
+    Latch::restore(latch.count(), latch.total(), latch.linger(), reason, set(latch.ids()))
+}
+
+fn set<'a>(ids: impl IntoIterator<Item = &'a [u8]>) -> Ids {
+    let mut set = Ids::default();
+    for id in ids {
+        set.insert(id);
+    }
+    set
 }
 
 /// Count, total, time to linger, reason, ids: all that makes two latches equal.
@@ -139,7 +149,7 @@ fn a_copy_is_another_round() {
 #[test]
 fn what_no_latch_can_be_is_not_restored() {
     let restore = |count, total, linger, reason: Option<&[u8]>, ids: &[&[u8]]| {
-        let ids = ids.iter().map(|&id| id.into()).collect();
+        let ids = set(ids.iter().copied());
         Latch::restore(count, total, linger, reason.map(Into::into), ids).is_some()
     };
     let long = [b'x'; MAX_TEXT + 1];
@@ -159,6 +169,28 @@ fn what_no_latch_can_be_is_not_restored() {
     for reason in [&b""[..], b"a\nb", b"a\rb", b"a\0b", &long] {
         assert!(!restore(1, 1, 0, Some(reason), &[]), "{reason:?}");
     }
+}
+
+#[test]
+fn all_its_memory_can_be_moved_and_it_stays_what_it_is() {
+    let mut latch = Latch::new(500, 1000);
+    for id in 0..300 {
+        latch.count_down(1, Some(format!("id {id}").as_bytes())).unwrap();
+    }
+    latch.abort(b"why").unwrap();
+    let before = latch.copy();
+    let mut mover = Hasty::default();
+    let mut steps = 1;
+    let mut from = 0;
+    while let Some(next) = latch.defragment(from, &mut mover) {
+        from = next;
+        steps += 1;
+    }
+    assert!(steps > 1);
+    assert_eq!(mover.values, 1, "what most latches do without");
+    assert_eq!(mover.slices.len(), 1 + 2 + 300, "the reason, the table, the ids");
+    assert_eq!(content(&latch), content(&before));
+    assert_eq!(Latch::new(1, 0).defragment(0, &mut mover), None);
 }
 
 #[test]
@@ -191,7 +223,7 @@ proptest! {
     ) {
         let mut latch = Latch::new(count, 1);
         let (mut expected, mut total) = (count, count);
-        let mut counted: HashSet<u8> = HashSet::new();
+        let mut counted: BTreeSet<u8> = BTreeSet::new();
         let mut aborted = false;
         for step in steps {
             match step {
