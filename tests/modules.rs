@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Reply, Server, build, caller, error, int, ok};
+use common::{Reply, Server, aborted, build, caller, error, gone, int, ok};
 
 /// A server with the module of `modules/caller.rs` beside ours.
 fn server_with_a_caller() -> Server {
@@ -70,6 +70,33 @@ fn what_a_thread_of_a_module_does_to_a_latch_is_told_to_its_clients() {
     }
     server.wait_blocked(0);
     assert_eq!(server.info("latch_waiters"), "0");
+}
+
+#[test]
+fn an_arrival_waits_for_the_round_that_its_own_event_ends() {
+    let server = server_with_a_caller();
+    let mut client = server.client();
+    for (command, told) in [
+        ("LATCH.COUNTDOWN job 5", ok()),
+        ("LATCH.SET job 0", ok()),
+        ("LATCH.ABORT job no", aborted("no")),
+        ("DEL job", gone()),
+    ] {
+        client.run("LATCH.SET job 3");
+        assert_eq!(client.run(&format!("CALLER.ONCE {command}")), ok());
+        let mut arriving = server.client();
+        arriving.send_line("LATCH.ARRIVE job 0 ID a");
+        arriving.receives_only(&told);
+        client.run("DEL job");
+    }
+    // A latch that is set again within is the next one, and nobody waits for it.
+    client.run("LATCH.SET job 3");
+    assert_eq!(client.run("CALLER.ONCE EVAL redis.call('LATCH.COUNTDOWN','job',5)redis.call('LATCH.SET','job',7) 0"), ok());
+    let mut arriving = server.client();
+    arriving.send_line("LATCH.ARRIVE job 0 ID a");
+    arriving.receives_only(&ok());
+    assert_eq!(client.run("LATCH.GET job"), int(7));
+    server.wait_blocked(0);
 }
 
 #[test]

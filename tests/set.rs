@@ -342,3 +342,31 @@ fn a_count_may_be_as_large_as_an_integer_of_the_protocol() {
         }
     }
 }
+
+#[test]
+fn times_to_live_of_one_script_run_from_one_time() {
+    let server = Server::new();
+    if server.version() < (7, 2, 0) {
+        return; // goes by the clock, and offers modules nothing else
+    }
+    let mut client = server.client();
+    let spin = "for i = 1, 3e7 do end";
+    let script = format!(
+        "redis.call('SET', 's', 'v', 'PX', 100000) {spin} \
+         redis.call('LATCH.SET', 'k', 1, 'PX', 100000) \
+         redis.call('LATCH.SET', 'l', 1, 'LINGER', 100) {spin} \
+         redis.call('LATCH.SET', 'm', 1, 'EX', 100) \
+         redis.call('LATCH.COUNTDOWN', 'l')"
+    );
+    let mut stream = Stream::open(&server);
+    assert_eq!(client.call(["EVAL", &script, "0"]), client.run("GET nothing"));
+    let times: Vec<_> =
+        ["s", "k", "l", "m"].map(|key| client.run(&format!("PEXPIRETIME {key}")).int()).into();
+    assert!(times.iter().all(|&at| at == times[0]), "{times:?}");
+    // And so it is propagated.
+    let propagated: Vec<_> = stream.so_far().iter().map(|words| words.join(" ")).collect();
+    let propagated = propagated.join("\n");
+    let of_m = format!("LATCH.SET m 1 PXAT {}", times[0]);
+    assert!(propagated.contains(&of_m), "{propagated}");
+    assert!(propagated.contains(&format!("PEXPIREAT l {}", times[0])), "{propagated}");
+}

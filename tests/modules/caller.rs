@@ -3,13 +3,15 @@
 #![allow(missing_docs)] // of what the macro makes
 #![allow(unsafe_code)] // as modules do
 
+use std::mem;
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use redis_module::alloc::RedisAlloc;
 use redis_module::{
-    Context, NextArg, RedisError, RedisResult, RedisString, RedisValue, ThreadSafeContext, raw,
-    redis_module,
+    Context, NextArg, NotifyEvent, RedisError, RedisResult, RedisString, RedisValue,
+    ThreadSafeContext, raw, redis_module,
 };
 
 /// `CALLER.CALL command [arg ...]`: the reply of that command.
@@ -58,6 +60,28 @@ fn yield_to_clients(ctx: &Context) {
     unsafe { yield_now(ctx.get_raw(), flags, c"a slow command".as_ptr()) };
 }
 
+/// What is to be called when a latch counts down, by `CALLER.ONCE`.
+static ONCE: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// `CALLER.ONCE command [arg ...]`: calls it at the next event `latch.countdown`,
+/// from within that.
+fn call_at_the_next_event(_: &Context, args: Vec<RedisString>) -> RedisResult {
+    let words = args.iter().skip(1).map(|word| word.to_string_lossy()).collect();
+    *ONCE.lock().expect("nobody panics") = words;
+    Ok(RedisValue::SimpleStringStatic("OK"))
+}
+
+fn on_event(ctx: &Context, _: NotifyEvent, event: &str, _: &[u8]) {
+    if event == "latch.countdown" {
+        let words = mem::take(&mut *ONCE.lock().expect("nobody panics"));
+        if let [command, args @ ..] = words.as_slice() {
+            let args: Vec<_> = args.iter().map(String::as_str).collect();
+            // What comes of it is for the test to see.
+            drop(ctx.call(command, args.as_slice()));
+        }
+    }
+}
+
 redis_module! {
     name: "caller",
     version: 1,
@@ -66,6 +90,10 @@ redis_module! {
     commands: [
         ["caller.call", call, "write", 0, 0, 0, ""],
         ["caller.thread", call_on_a_thread, "write", 0, 0, 0, ""],
+        ["caller.once", call_at_the_next_event, "write", 0, 0, 0, ""],
         ["caller.yield", call_and_yield, "write", 0, 0, 0, ""],
+    ],
+    event_handlers: [
+        [@MODULE: on_event],
     ],
 }
