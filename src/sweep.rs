@@ -136,25 +136,32 @@ pub(crate) fn look_at_all(ctx: Context<'_>) {
 }
 
 fn look(ctx: Context<'_>, queue: &Watched<SharedStr>) {
-    // Those who wait where a slot has gone are redirected by the server.
-    let ours = || is_slot_ours(slot_of(queue.key.as_str().bytes()));
-    let ours = if ctx.is_cluster() { ours() } else { Some(true) };
-    if ours == Some(false) {
-        return;
-    }
     ctx.select_db(queue.db);
     let key = Key::look(ctx, queue.key.as_str());
     let found = match key.latch() {
         Ok(Some(latch)) => sight(latch, key.expiry()),
-        // Whatever removes a latch is told, but for two things: its time has
-        // passed, or its slot has gone.
-        Ok(None) => Sighting::Nothing(match ours {
-            Some(_) => Outcome::Expired,
-            None => Outcome::Gone,
-        }),
+        Ok(None) => Sighting::Nothing,
         Err(_) => Sighting::Other,
     };
-    parking::with_lot(|lot| lot.observe(queue.id, found, now()));
+    drop(key);
+    if parking::with_lot(|lot| lot.observe(queue.id, found, now()))
+        && let Some(outcome) = end_of_the_vanished(ctx, queue)
+    {
+        parking::with_lot(|lot| lot.vanish(queue.id, outcome));
+    }
+}
+
+/// Whatever removes a latch is told, but for two things: its time has passed, or its
+/// slot has gone. Those who wait where that has gone are redirected by the server.
+fn end_of_the_vanished(ctx: Context<'_>, queue: &Watched<SharedStr>) -> Option<Outcome> {
+    if !ctx.is_cluster() {
+        return Some(Outcome::Expired);
+    }
+    match is_slot_ours(slot_of(queue.key.as_str().bytes())) {
+        Some(true) => Some(Outcome::Expired),
+        Some(false) => None,
+        None => Some(Outcome::Gone),
+    }
 }
 
 fn sight(latch: &Latch, expires: Option<i64>) -> Sighting {

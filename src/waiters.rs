@@ -110,9 +110,8 @@ pub(crate) enum Sighting {
         /// When it expires, in Unix ms, if it does.
         expires: Option<i64>,
     },
-    /// Nothing. If there was a latch, of whose end nothing has told, then this was
-    /// its end.
-    Nothing(Outcome),
+    /// Nothing.
+    Nothing,
     /// A value of another type.
     Other,
 }
@@ -379,10 +378,13 @@ impl<H: Copy, K: Name> Lot<H, K> {
     }
 
     /// What was found at the key of a queue, at the time `now`. Another round
-    /// means that the latch of this queue is gone.
-    pub(crate) fn observe(&mut self, id: QueueId, found: Sighting, now: i64) {
+    /// means that the latch of this queue is gone. Answers whether the latch has
+    /// vanished before its time, and nothing has told of its end: that is for
+    /// [`Lot::vanish`].
+    #[must_use]
+    pub(crate) fn observe(&mut self, id: QueueId, found: Sighting, now: i64) -> bool {
         let Some(queue) = self.queues.get(&id).filter(|queue| queue.state == State::Waiting) else {
-            return;
+            return false;
         };
         match found {
             Sighting::Latch { round, outcome, expires } if queue.wanted.is(Some(round)) => {
@@ -392,14 +394,19 @@ impl<H: Copy, K: Name> Lot<H, K> {
                     self.settle_queue(id, outcome);
                 }
             }
-            Sighting::Nothing(_) if queue.wanted == Wanted::Coming => {}
-            Sighting::Nothing(untold)
-                if matches!(queue.wanted, Wanted::This(_)) && !queue.has_expired(now) =>
-            {
-                self.settle_queue(id, untold);
+            Sighting::Nothing | Sighting::Other if queue.wanted == Wanted::Coming => {}
+            Sighting::Nothing if queue.wanted != Wanted::Reloaded && !queue.has_expired(now) => {
+                return true;
             }
-            Sighting::Other if queue.wanted == Wanted::Coming => {}
             _ => self.settle_removed(id, now),
+        }
+        false
+    }
+
+    /// How the latch of a waiting queue has ended that has vanished.
+    pub(crate) fn vanish(&mut self, id: QueueId, outcome: Outcome) {
+        if self.queues.get(&id).is_some_and(|queue| queue.state == State::Waiting) {
+            self.settle_queue(id, outcome);
         }
     }
 

@@ -320,13 +320,15 @@ impl Model {
                 .expect("a known key");
             let stored = self.keyspace[key];
             let found = match stored {
-                None => Sighting::Nothing(Outcome::Gone),
+                None => Sighting::Nothing,
                 Some(Stored { round, aborted }) => {
                     let outcome = aborted.then(self::aborted);
                     Sighting::Latch { round, outcome, expires: None }
                 }
             };
-            self.lot.observe(watched.id, found, 0);
+            if self.lot.observe(watched.id, found, 0) {
+                self.lot.vanish(watched.id, Outcome::Gone);
+            }
             self.settle_on(key, stored.map(|stored| stored.round));
             if let Some(Stored { round, aborted: true }) = stored {
                 self.decide_round(key, round, &aborted());

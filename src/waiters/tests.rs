@@ -72,9 +72,6 @@ fn closed(round: Round) -> Sighting {
     Sighting::Latch { round, outcome: None, expires: None }
 }
 
-/// Nothing is there, and nothing told of the end of what was.
-const NOTHING: Sighting = Sighting::Nothing(Outcome::Expired);
-
 fn aborted(reason: &str) -> Outcome {
     Outcome::Aborted(reason.as_bytes().into())
 }
@@ -179,11 +176,11 @@ const REMOVALS: [fn(&mut Lot<Handle>, Round, i64); 7] = [
     |lot, _, now| {
         lot.flush(None, 0);
         lot.reload(now);
-        lot.observe(first_queue(lot), NOTHING, now);
+        assert!(!lot.observe(first_queue(lot), Sighting::Nothing, now));
     },
     |lot, _, now| lot.swap(0, 1, now),
-    |lot, _, now| lot.observe(first_queue(lot), closed(Round::next()), now),
-    |lot, _, now| lot.observe(first_queue(lot), Sighting::Other, now),
+    |lot, _, now| assert!(!lot.observe(first_queue(lot), closed(Round::next()), now)),
+    |lot, _, now| assert!(!lot.observe(first_queue(lot), Sighting::Other, now)),
 ];
 
 #[test]
@@ -238,10 +235,10 @@ fn a_latch_that_is_still_there_when_it_is_due_is_looked_at_again_but_not_at_once
     let (mut lot, round, ticket) = parked_with_expiry("k", Some(10));
     let queue = lot.next_due(15).expect("due");
     let same = || Sighting::Latch { round, outcome: None, expires: Some(10) };
-    lot.observe(queue.id, same(), 15);
+    assert!(!lot.observe(queue.id, same(), 15));
     assert_eq!(lot.next_due(15), None);
     let queue = lot.next_due(16).expect("due again");
-    lot.observe(queue.id, Sighting::Latch { round, outcome: None, expires: None }, 16);
+    assert!(!lot.observe(queue.id, Sighting::Latch { round, outcome: None, expires: None }, 16));
     assert_eq!(lot.next_due(i64::MAX), None, "it has lost its time to live");
     assert_eq!(outcome(&lot, ticket), None);
 }
@@ -264,7 +261,7 @@ fn a_load_that_brings_the_latch_back_keeps_its_clients() {
     lot.reload(0);
     lot.conclude_flush();
     let loaded = Round::next();
-    lot.observe(first_queue(&lot), closed(loaded), 0);
+    assert!(!lot.observe(first_queue(&lot), closed(loaded), 0));
     assert_eq!(outcome(&lot, tickets[0]), None);
     lot.open(0, b"k", Some(loaded));
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Opened));
@@ -318,24 +315,29 @@ fn a_load_that_does_not_bring_the_latch_back_is_a_removal() {
     let (mut lot, _, tickets) = parked("k", &[1]);
     lot.flush(None, 0);
     lot.reload(0);
-    lot.observe(first_queue(&lot), NOTHING, 0);
+    assert!(!lot.observe(first_queue(&lot), Sighting::Nothing, 0));
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
 }
 
 #[test]
 fn a_latch_that_vanished_with_nothing_told_ended_as_the_keeper_says() {
-    for (found, expected) in [
-        (NOTHING, Outcome::Expired),
-        (Sighting::Nothing(Outcome::Gone), Outcome::Gone),
-        (closed(Round::next()), Outcome::Gone),
-        (Sighting::Other, Outcome::Gone),
-    ] {
-        let (mut lot, round, tickets) = parked("k", &[1]);
-        let id = first_queue(&lot);
-        lot.observe(id, closed(round), 0);
-        assert_eq!(outcome(&lot, tickets[0]), None);
-        lot.observe(id, found, 0);
-        assert_eq!(outcome(&lot, tickets[0]), Some(expected));
+    let (mut lot, round, tickets) = parked("k", &[1]);
+    let id = first_queue(&lot);
+    assert!(!lot.observe(id, closed(round), 0));
+    assert!(lot.observe(id, Sighting::Nothing, 0));
+    assert_eq!(outcome(&lot, tickets[0]), None, "it is for the keeper to say");
+    lot.vanish(id, Outcome::Expired);
+    assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Expired));
+    lot.vanish(id, Outcome::Gone);
+    assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Expired));
+}
+
+#[test]
+fn what_took_the_place_of_a_latch_was_its_removal() {
+    for found in [closed(Round::next()), Sighting::Other] {
+        let (mut lot, _, tickets) = parked("k", &[1]);
+        assert!(!lot.observe(first_queue(&lot), found, 0));
+        assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
     }
 }
 
@@ -476,12 +478,12 @@ fn a_client_waits_for_a_latch_to_come_and_then_to_open() {
     lot.swap(0, 1, 0);
     lot.conclude_flush();
     let id = first_queue(&lot);
-    lot.observe(id, NOTHING, 0);
-    lot.observe(id, Sighting::Other, 0);
+    assert!(!lot.observe(id, Sighting::Nothing, 0));
+    assert!(!lot.observe(id, Sighting::Other, 0));
     assert_eq!(outcome(&lot, ticket), None, "nothing was there to be removed");
     let round = Round::next();
     lot.create(0, b"k", round, 0);
-    lot.observe(id, closed(round), 0);
+    assert!(!lot.observe(id, closed(round), 0));
     lot.open(0, b"k", Some(round));
     assert_eq!(outcome(&lot, ticket), Some(Outcome::Opened));
 }
@@ -503,7 +505,11 @@ fn a_latch_to_come_may_come_open_or_aborted() {
         let ticket = park_on(&mut lot, 0, &[("k", None)], Rule::All, 1);
         let id = first_queue(&lot);
         let round = Round::next();
-        lot.observe(id, Sighting::Latch { round, outcome: Some(came.clone()), expires: None }, 0);
+        assert!(!lot.observe(
+            id,
+            Sighting::Latch { round, outcome: Some(came.clone()), expires: None },
+            0
+        ));
         assert_eq!(outcome(&lot, ticket), Some(came));
     }
     let mut lot = Lot::default();
