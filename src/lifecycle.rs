@@ -6,15 +6,14 @@
 
 use crate::ffi::context::{Context, now};
 use crate::ffi::events::are_expiries_told;
-use crate::ffi::key::Key;
 use crate::ffi::load::detached_context;
-use crate::ffi::string::OwnedStr;
-use crate::latch::Round;
+use crate::latch::Latch;
 use crate::parking;
 use crate::waiters::Db;
 
 /// A latch left its key. If it opened, its round is settled already.
-pub(crate) fn unlinked(db: Db, key: &[u8], round: Round) {
+pub(crate) fn unlinked(db: Db, key: &[u8], latch: &Latch) {
+    let round = latch.round();
     if !parking::with_lot(|lot| lot.is_waited_for(db, key, round)) {
         return;
     }
@@ -22,26 +21,11 @@ pub(crate) fn unlinked(db: Db, key: &[u8], round: Round) {
         // By a load into the dataset that there is. The end of it is told, too.
         parking::with_lot(|lot| lot.displace(db, key, round, now()));
     } else if are_expiries_told() {
-        parking::removed_perhaps_by_expiry(db, key, round);
+        parking::removed_perhaps_by_expiry(db, key, round, latch.arrived());
     } else {
-        let expiry = expiry_of_the_removed(db, key);
-        parking::with_lot(|lot| {
-            if let Some(expires) = expiry {
-                lot.note_expiry(db, key, round, expires);
-            }
-            lot.remove(db, key, round, now());
-        });
+        parking::with_lot(|lot| lot.remove(db, key, round, now()));
         parking::release_soon();
     }
-}
-
-/// When a key that is just being removed expires, if it does; `None` if the server
-/// does not find it any more.
-fn expiry_of_the_removed(db: Db, key: &[u8]) -> Option<Option<i64>> {
-    let ctx = detached_context()?;
-    ctx.select_db(db);
-    let name = OwnedStr::new(key);
-    Key::peek(ctx, name.as_str()).map(|key| key.expiry())
 }
 
 /// A key expired, where that is told. If it was a latch, `unlinked` was told just before.

@@ -10,6 +10,7 @@ use crate::config;
 use crate::deadlines::Deadlines;
 use crate::ffi::blocking::{self, Handle, Wait};
 use crate::ffi::context::{Context, now};
+use crate::ffi::load::detached_context;
 use crate::ffi::shared::Shared;
 use crate::ffi::string::SharedStr;
 use crate::ffi::timer::{self, Timer};
@@ -18,7 +19,7 @@ use crate::latch::Round;
 use crate::shadow::shadow_of;
 use crate::stats;
 use crate::sweep::{self, Sweep};
-use crate::waiters::{Db, Lot, Rule, Target, Ticket};
+use crate::waiters::{Db, Lot, Outcome, Rule, Target, Ticket};
 
 static PARKING: Shared<Parking> = Shared::new();
 
@@ -50,7 +51,8 @@ struct Removal {
     round: Round,
     /// In Unix ms.
     at: i64,
-    begun: Instant,
+    /// Until when it may be told that it was an expiry.
+    deadline: Instant,
 }
 
 fn with<T>(access: impl FnOnce(&mut Parking) -> T) -> T {
@@ -189,25 +191,32 @@ fn decide(ctx: Context<'_>) {
     }
 }
 
-/// A latch left its key, and the server cannot be asked for its time: whether that
-/// has passed is told right after this, by [`removed_by_expiry`], or not at all.
-pub(crate) fn removed_perhaps_by_expiry(db: Db, key: &[u8], round: Round) {
-    let removal = Removal { db, key: key.into(), round, at: now(), begun: Instant::now() };
+/// A latch left its key. Whether its time has passed is told right after this, by
+/// [`removed_by_expiry`], or not at all.
+///
+/// `ids` is how many ids the server may have to free before it tells.
+pub(crate) fn removed_perhaps_by_expiry(db: Db, key: &[u8], round: Round, ids: usize) {
+    /// A key that is set after a removal does not expire within this time, unless it
+    /// is given a time in the past.
+    const SHORTEST_LIFE: Duration = Duration::from_millis(1);
+    /// Far more than it takes to free an id.
+    const EACH: Duration = Duration::from_micros(1);
+
+    let patience = SHORTEST_LIFE + EACH * u32::try_from(ids).unwrap_or(u32::MAX);
+    let deadline = Instant::now() + patience;
+    let removal = Removal { db, key: key.into(), round, at: now(), deadline };
     with(|parking| parking.removal = Some(removal));
     turns::start::<EndOfTurn>();
 }
 
 /// A key expired.
 pub(crate) fn removed_by_expiry(db: Db, key: &[u8]) {
-    /// A key that is set after a removal does not expire within this time.
-    const SHORTEST_LIFE: Duration = Duration::from_millis(1);
-
     PARKING.with(|parking| {
         if let Some(removal) = &parking.removal
             && (removal.db, &*removal.key) == (db, key)
-            && removal.begun.elapsed() < SHORTEST_LIFE
+            && Instant::now() < removal.deadline
         {
-            parking.lot.expire(db, key, removal.round);
+            parking.lot.end(db, key, removal.round, Outcome::Expired);
         }
         parking.conclude_removal();
     });
@@ -241,11 +250,15 @@ pub(crate) fn check_timers(ctx: Context<'_>) {
 }
 
 impl Parking {
-    /// A removal of which nothing more was told was no expiry, unless its time was
-    /// known to have passed.
+    /// A removal of which nothing more was told was no expiry; but a replica is told
+    /// of none, so there it is judged by the time that is known.
     fn conclude_removal(&mut self) {
         if let Some(Removal { db, key, round, at, .. }) = self.removal.take() {
-            self.lot.remove(db, &key, round, at);
+            if detached_context().is_some_and(Context::is_replica) {
+                self.lot.remove(db, &key, round, at);
+            } else {
+                self.lot.end(db, &key, round, Outcome::Gone);
+            }
         }
     }
 

@@ -23,6 +23,8 @@ use crate::waiters::{Outcome, Sighting, Step, Tour, Watched};
 const TURN_MILLIS: i64 = 25;
 /// How long a tour takes, if its turns have the time for it.
 const TOUR: Duration = Duration::from_millis(800);
+/// How long a turn looks in any case: so a hundred keys are looked at in every turn.
+const EAGER: Duration = Duration::from_micros(50);
 /// How long a turn may look at what is due, and again at the rest. With less than
 /// 1 us a look that is 10,000 keys in a tour, and at most 1.2 % of a core.
 const BUDGET: Duration = Duration::from_micros(300);
@@ -107,15 +109,15 @@ fn look_at_what_is_due(ctx: Context<'_>) -> bool {
     true
 }
 
-/// Goes on with the tour.
+/// Goes on with the tour, to its end at most.
 fn look_at_the_next(ctx: Context<'_>) {
     let begun = Instant::now();
     let mut left = parking::with_sweep(Sweep::share);
-    while left > 0 && begun.elapsed() <= BUDGET {
+    while begun.elapsed() <= if left > 0 { BUDGET } else { EAGER } {
         match parking::with_sweep(Sweep::step) {
             Step::Look(queue) => {
                 look(ctx, &queue);
-                left -= 1;
+                left = left.saturating_sub(1);
             }
             Step::Past => {}
             Step::End => return,

@@ -284,17 +284,18 @@ impl<H: Copy, K: Name> Lot<H, K> {
         undecided.into_iter().filter(|&ticket| self.verdict(ticket).is_some()).count()
     }
 
-    /// A latch was taken from its key before it opened, at the time `now`.
+    /// A latch was taken from its key before it opened, at the time `now`: whether it
+    /// had expired is judged by the time that is known.
     pub(crate) fn remove(&mut self, db: Db, key: &[u8], round: Round, now: i64) {
         if let Some(id) = self.find(db, key, Some(round)) {
             self.settle_removed(id, now);
         }
     }
 
-    /// A latch was taken from its key since its time had passed.
-    pub(crate) fn expire(&mut self, db: Db, key: &[u8], round: Round) {
+    /// A latch was taken from its key before it opened, and what that was is known.
+    pub(crate) fn end(&mut self, db: Db, key: &[u8], round: Round, outcome: Outcome) {
         if let Some(id) = self.find(db, key, Some(round)) {
-            self.settle_queue(id, Outcome::Expired);
+            self.settle_queue(id, outcome);
         }
     }
 

@@ -275,3 +275,18 @@ fn a_deadline_that_passes_while_writes_are_paused_is_told_as_an_expiry() {
     server.run("CLIENT UNPAUSE");
     works_as_ever(&server, "k");
 }
+
+#[test]
+fn a_latch_with_many_ids_expires_as_any_other() {
+    const IDS: usize = 100_000;
+
+    let server = Server::builder().config("lazyfree-lazy-expire", "no").start();
+    let mut client = server.client();
+    client.run(&format!("LATCH.SET k {}", 2 * IDS));
+    let script = "for i = 1, ARGV[1] do redis.call('LATCH.COUNTDOWN', 'k', 'ID', 'id' .. i) end";
+    client.call(["EVAL", script, "0", &IDS.to_string()]);
+    let mut waiters = server.crowd(3, "LATCH.AWAIT k 0");
+    let (millis, at) = deadline(TIME_TO_LIVE);
+    assert_eq!(client.run(&format!("PEXPIREAT k {millis}")), int(1));
+    lateness(&mut waiters, at);
+}

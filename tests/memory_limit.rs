@@ -32,6 +32,18 @@ fn a_replica_that_leaves_memory_to_its_master_parks() {
 }
 
 #[test]
+fn a_replica_in_a_cluster_that_leaves_memory_to_its_master_parks() {
+    let cluster = Cluster::new();
+    let (home, replica, _) = cluster.around("{job}");
+    assert_eq!(home.run("LATCH.SET {job} 1"), ok());
+    replica.wait_in_sync(home);
+    assert_eq!(replica.run("CONFIG SET maxmemory 1"), ok());
+    let mut waiter = replica.parked_readonly("LATCH.AWAIT {job} 0");
+    assert_eq!(home.run("LATCH.COUNTDOWN {job}"), int(0));
+    waiter.receives_only(&ok());
+}
+
+#[test]
 fn a_server_that_is_busy_evicting_parks() {
     let server = Server::builder().config("maxmemory-eviction-tenacity", "0").start();
     let mut client = server.client();

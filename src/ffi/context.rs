@@ -1,6 +1,7 @@
 //! What a callback may ask of the server: replies, propagation, events.
 
 use std::ffi::{CStr, c_int, c_long, c_longlong};
+use std::io;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
@@ -197,11 +198,13 @@ impl<'a> Context<'a> {
             // SAFETY: the context is valid; `M` has the call refused where the
             // server would, `s` takes one string, `c` one that ends with a NUL.
             let reply = unsafe { api!(RedisModule_Call)(ctx, command, format, key, value) };
-            if !reply.is_null() {
-                // SAFETY: the reply is ours.
-                unsafe { api!(RedisModule_FreeCallReply)(reply) };
+            if reply.is_null() {
+                // A replica in a cluster would redirect it: it has come past `M`.
+                return io::Error::last_os_error().kind() != io::ErrorKind::PermissionDenied;
             }
-            reply.is_null()
+            // SAFETY: the reply is ours.
+            unsafe { api!(RedisModule_FreeCallReply)(reply) };
+            false
         }
     }
 
@@ -230,6 +233,11 @@ impl<'a> Context<'a> {
     /// Whether the server is a node of a cluster.
     pub(crate) fn is_cluster(self) -> bool {
         self.has_flag(raw::REDISMODULE_CTX_FLAGS_CLUSTER)
+    }
+
+    /// Whether the server is a replica.
+    pub(crate) fn is_replica(self) -> bool {
+        self.has_flag(raw::REDISMODULE_CTX_FLAGS_SLAVE)
     }
 
     /// Whether the server is loading a dataset.

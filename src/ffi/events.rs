@@ -6,7 +6,7 @@ use redis_module::raw;
 
 use super::context::{Context, OK};
 use super::guard::guarded;
-use super::key::can_look_in_silence;
+use super::load::is_valkey_since_8_1;
 use super::string::Str;
 use crate::lifecycle;
 
@@ -41,13 +41,16 @@ pub(crate) fn subscribe(ctx: Context<'_>) -> Result<(), String> {
     }
 }
 
-/// Whether we let ourselves be told of keys that expire: by Redis 7.0, where a key
-/// that is being removed cannot be asked for its time any more. It would be a call
-/// for every key that expires; and to make it, Valkey 8.1 to 9.1.0 select the
-/// database of the key for the client whose command found it expired, and leave it
-/// selected (`MOVE`, `COPY … DB`).
+/// Whether we let ourselves be told of keys that expire. Not by Valkey 8.1 and newer:
+/// to call us, 8.1 to 9.1.0 select the database of the key for the client whose command
+/// found it expired, and leave it selected (`MOVE`, `COPY … DB`); and all of them call
+/// it an expiry when a key is given a time in the past.
+///
+/// Asking a key that is being removed for its time is no way: a lookup may move what
+/// the server is just about to overwrite, and Valkey 8.1 and newer lose it then, or
+/// crash.
 pub(crate) fn are_expiries_told() -> bool {
-    !can_look_in_silence()
+    !is_valkey_since_8_1()
 }
 
 unsafe extern "C" fn on_flush(

@@ -21,7 +21,7 @@ const SILENTLY: u32 = raw::REDISMODULE_OPEN_KEY_NONOTIFY
     | raw::REDISMODULE_OPEN_KEY_NOEXPIRE;
 
 /// Whether the server knows these ways: all but Redis 7.0.
-pub(crate) fn can_look_in_silence() -> bool {
+fn can_look_in_silence() -> bool {
     // SAFETY: written once, before this; see `api`.
     unsafe { raw::RedisModule_GetOpenKeyModesAll }.is_some()
 }
@@ -51,13 +51,6 @@ impl<'a> Key<'a> {
         }
         // Redis 7.0: of lookups for writing it counts and announces nothing.
         Self::write(ctx, name)
-    }
-
-    /// Opens a key with no effect whatever, in the middle of its removal; `None`
-    /// if it is not there any more, as always on Redis 7.0.
-    pub(crate) fn peek(ctx: Context<'a>, name: Str<'_>) -> Option<Self> {
-        let mode = raw::REDISMODULE_READ | SILENTLY | raw::REDISMODULE_OPEN_KEY_NOTOUCH;
-        can_look_in_silence().then(|| Self::open(ctx, name, mode)).filter(|key| !key.raw.is_null())
     }
 
     /// Opens a key to change it.

@@ -139,6 +139,16 @@ pub(crate) fn set_options(ctx: Context<'_>) {
     unsafe { api!(RedisModule_SetModuleOptions)(ctx.as_ptr(), options.cast_signed()) };
 }
 
+/// Whether the server is Valkey 8.1 or newer.
+pub(super) fn is_valkey_since_8_1() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| {
+        // SAFETY: takes no arguments and needs no context.
+        let version = unsafe { api!(RedisModule_GetServerVersion)() };
+        is_valkey() && version >= 0x08_01_00
+    })
+}
+
 /// Only Valkey offers its entry points under its own name.
 fn is_valkey() -> bool {
     let mut found: *mut std::ffi::c_void = ptr::null_mut();

@@ -335,7 +335,7 @@ unsafe extern "C" fn unlink(ctx: *mut raw::RedisModuleKeyOptCtx, value: *const c
         let name = unsafe { Str::from_raw(name) };
         // SAFETY: the server passes a value of our type.
         if let (Some(name), Some(latch)) = (name, unsafe { latch(value) }) {
-            lifecycle::unlinked(db, name.bytes(), latch.round());
+            lifecycle::unlinked(db, name.bytes(), latch);
         }
     });
 }

@@ -155,7 +155,7 @@ fn an_outcome_does_not_change() {
     let (mut lot, round, tickets) = parked("k", &[1]);
     lot.open(0, b"k", Some(round));
     lot.remove(0, b"k", round, 0);
-    lot.expire(0, b"k", round);
+    lot.end(0, b"k", round, Outcome::Expired);
     lot.flush(None, 0);
     lot.conclude_flush();
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Opened));
