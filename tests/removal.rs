@@ -434,38 +434,41 @@ fn processor_time(server: &Server) -> Duration {
 #[test]
 fn what_is_written_over_latches_is_kept_while_the_keyspace_grows() {
     const LATCHES: usize = 8;
-    const ROUNDS: usize = 150;
+    const ROUNDS: usize = 300;
 
     let server = Server::new();
     let mut client = server.client();
     let mut random = Random::new(7);
     let mut waiters: Vec<_> = (0..LATCHES).map(|_| server.client()).collect();
-    let mut fillers = 0;
     for _ in 0..ROUNDS {
         client.run("FLUSHALL");
         client.run("SET source new");
-        // So that the tables of the keyspace are being moved in most of the rounds.
-        let filled = *random.pick(&[0, 3, 7, 15, 30, 60, 120, 250]);
-        for filler in 0..filled {
-            client.run(&format!("SET filler:{filler} x"));
-        }
         for (latch, waiter) in waiters.iter_mut().enumerate() {
             client.run(&format!("LATCH.SET k{latch} 1 PX 100000"));
             waiter.send_line(&format!("LATCH.AWAIT k{latch} 0"));
         }
         server.wait_blocked(LATCHES);
-        for (latch, waiter) in waiters.iter_mut().enumerate() {
-            for _ in 0..random.below(4) {
-                fillers += 1;
-                client.run(&format!("SET more:{fillers} x"));
-            }
-            let line =
-                *random.pick(&["SET <k> new", "COPY source <k> REPLACE", "SET <k> new KEEPTTL"]);
-            let reply = client.run(&line.replace("<k>", &format!("k{latch}")));
-            assert!(reply == ok() || reply == int(1), "{line}: {reply:?}");
-            assert_eq!(waiter.receive(), gone());
+        // All at once, so that the tables of the keyspace are being moved in most of
+        // the rounds, and the server has no time to finish that in between.
+        let mut lines = Vec::new();
+        for filler in 0..*random.pick(&[0, 3, 7, 15, 30, 60, 120, 250]) {
+            lines.push(format!("SET filler:{filler} new"));
         }
         for latch in 0..LATCHES {
+            for filler in 0..random.below(4) {
+                lines.push(format!("SET more:{latch}:{filler} new"));
+            }
+            let over = random.pick(&["SET <k> new", "COPY source <k> REPLACE", "SET <k> new"]);
+            lines.push(over.replace("<k>", &format!("k{latch}")));
+        }
+        let commands = lines.iter().map(|line| encode(line.split(' ')));
+        client.send_raw(&commands.collect::<Vec<_>>().concat());
+        for line in &lines {
+            let reply = client.receive();
+            assert!(reply == ok() || reply == int(1), "{line}: {reply:?}");
+        }
+        for (latch, waiter) in waiters.iter_mut().enumerate() {
+            assert_eq!(waiter.receive(), gone());
             assert_eq!(client.run(&format!("GET k{latch}")), bulk("new"));
         }
     }
