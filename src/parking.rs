@@ -35,8 +35,8 @@ struct Parking {
     removal: Option<Removal>,
     /// Whether the dataset was replaced and the keys were not looked at since.
     reloaded: bool,
-    /// Whether there has been a turn for other clients since the last batch.
-    others_served: bool,
+    /// How many ends of turns are to pass before the next batch.
+    pause: u32,
     /// When the releases that go on have begun.
     waking: Option<Instant>,
     /// The timer for the nearest deadline, and when that is.
@@ -107,7 +107,8 @@ pub(crate) fn park<W: Wait>(
 pub(crate) fn release(ctx: Context<'_>) {
     if begin_release() {
         if ctx.is_outermost() {
-            release_batch();
+            // Of this turn, and of the next, in which others are served.
+            release_batch(2);
         }
         release_soon();
     }
@@ -132,9 +133,10 @@ fn begin_release() -> bool {
     })
 }
 
-fn release_batch() {
+/// Releases a batch, and lets so many ends of turns pass before the next one.
+fn release_batch(pause: u32) {
     let batch = with(|parking| {
-        parking.others_served = false;
+        parking.pause = pause;
         parking.lot.next_batch(config::wake_batch())
     });
     for handle in batch {
@@ -149,12 +151,12 @@ fn release_batch() {
 struct EndOfTurn;
 
 impl turns::Task for EndOfTurn {
-    /// A turn serves who is ready in any order. What has come during a batch is
-    /// served in a turn without one: it waits for one batch, not for two.
+    /// What has come during a batch is served in the turn after it, and answered when
+    /// that has ended. There is no batch at that end: it waits for one, not for two.
     fn run(ctx: Context<'_>) -> bool {
         decide(ctx);
-        if begin_release() && with(|parking| std::mem::replace(&mut parking.others_served, true)) {
-            release_batch();
+        if begin_release() && with(Parking::is_time_for_a_batch) {
+            release_batch(1);
         }
         with_lot(|lot| lot.has_releases())
     }
@@ -260,6 +262,13 @@ impl Parking {
                 self.lot.end(db, &key, round, Outcome::Gone);
             }
         }
+    }
+
+    /// Whether enough ends of turns have passed since the last batch; this is one.
+    fn is_time_for_a_batch(&mut self) -> bool {
+        let passed = self.pause == 0;
+        self.pause = self.pause.saturating_sub(1);
+        passed
     }
 
     /// Notes how long the releases took, if they are over.
