@@ -39,6 +39,9 @@ pub(crate) struct Sweep {
     keys: usize,
     /// When the last turn was.
     last: Option<Instant>,
+    /// By how much the last look took longer than a turn may: the server hashes a
+    /// name each time, whatever its length.
+    debt: Duration,
     timer: Option<Timer<Turn>>,
 }
 
@@ -69,6 +72,13 @@ impl Sweep {
         let since = self.last.replace(now).map_or(TOUR, |last| (now - last).min(TOUR));
         let share = (self.keys as u128 * since.as_micros()).div_ceil(TOUR.as_micros());
         usize::try_from(share).unwrap_or(usize::MAX)
+    }
+
+    /// Whether a turn that took too long is paid for; this one pays its part.
+    fn is_paid(&mut self) -> bool {
+        let paid = self.debt.is_zero();
+        self.debt = self.debt.saturating_sub(BUDGET);
+        paid
     }
 
     fn step(&mut self, lot: &parking::ServerLot) -> Step<SharedStr> {
@@ -111,7 +121,14 @@ fn look_at_what_is_due(ctx: Context<'_>) -> bool {
 
 /// Goes on with the tour, to its end at most.
 fn look_at_the_next(ctx: Context<'_>) {
-    let begun = Instant::now();
+    if parking::with_sweep(|sweep, _| sweep.is_paid()) {
+        let begun = Instant::now();
+        look_until_it_is_time(ctx, begun);
+        parking::with_sweep(|sweep, _| sweep.debt = begun.elapsed().saturating_sub(BUDGET));
+    }
+}
+
+fn look_until_it_is_time(ctx: Context<'_>, begun: Instant) {
     let mut left = parking::with_sweep(Sweep::share);
     while begun.elapsed() <= if left > 0 { BUDGET } else { EAGER } {
         match parking::with_sweep(Sweep::step) {

@@ -233,7 +233,7 @@ fn a_name_of_many_bytes_is_kept_once_and_not_copied_to_be_looked_at() {
     assert!(ours < blpop + BYTES + BYTES / 2, "{ours} bytes, of BLPOP {blpop}");
     undisturbed(|| {
         let share = idle_share(&server);
-        if share < 0.05 { Ok(()) } else { Err(share) }
+        if share < 0.025 { Ok(()) } else { Err(share) }
     });
     drop(waiters);
 }
