@@ -354,7 +354,8 @@ fn a_client_that_the_server_evicts_for_its_memory_is_forgotten() {
 
 #[test]
 fn a_client_on_a_key_of_an_odd_name_gets_one_reply_too() {
-    // The server itself looks at who is blocked on such a key when it is made.
+    // Were they blocked on the key itself, the server would look at them when it is
+    // made.
     let server = Server::new();
     for name in ["k", "a}b", "{}x", ""] {
         let mut client = server.client();

@@ -24,6 +24,12 @@ impl Server {
         self.version() >= (7, 4, 0)
     }
 
+    /// Does it tell a module when a key expires that is just being removed? Not
+    /// Redis 7.0.
+    pub fn tells_the_time_of_what_it_removes(&self) -> bool {
+        self.version() >= (7, 2, 0)
+    }
+
     /// Does a module's command park a RESP3 connection that has a subscription?
     /// Valkey 8.1.1 and newer do not.
     pub fn parks_subscribers(&self) -> bool {
