@@ -18,10 +18,23 @@ impl Server {
         self.version() >= if self.is_valkey() { (8, 1, 0) } else { (8, 0, 0) }
     }
 
-    /// Does a client that is released and unblocked with `ERROR` at once get one
-    /// reply? On Redis 7.0, 7.2 and Valkey 7.2 it gets both.
+    /// Does a client that is released and sent away in one go (`CLIENT UNBLOCK …
+    /// ERROR`, `REPLICAOF`) get one reply? On Redis 7.0, 7.2 and Valkey 7.2 it gets
+    /// both.
     pub fn unblocks_once(&self) -> bool {
         self.version() >= (7, 4, 0)
+    }
+
+    /// Does `ACL LOAD` keep the connections of users whose rules it has changed? Redis
+    /// 7.0, 7.2 and Valkey 7.2 close them.
+    pub fn keeps_clients_at_acl_load(&self) -> bool {
+        self.version() >= (7, 4, 0)
+    }
+
+    /// Is a blocked client of `BLPOP` asked for its permissions again when it is its
+    /// turn? Not on Redis 7.0.
+    pub fn checks_permissions_again(&self) -> bool {
+        self.version() >= (7, 2, 0)
     }
 
     /// Does it tell a module when a key expires that is just being removed? Not
