@@ -316,6 +316,33 @@ fn a_timeout_passes_while_everything_is_paused() {
 }
 
 #[test]
+fn the_timeout_of_a_wait_that_comes_in_a_pause_is_that_of_blpop() {
+    const PAUSE: Duration = Duration::from_millis(500);
+
+    let server = Server::new();
+    server.run("LATCH.SET k 1");
+    let mut waiters = [server.client(), server.client()];
+    assert_eq!(server.run(&format!("CLIENT PAUSE {} ALL", PAUSE.as_millis())), ok());
+    for (waiter, line) in waiters.iter_mut().zip(["LATCH.AWAIT k 0.2", "BLPOP list 0.2"]) {
+        waiter.send_line(line);
+        waiter.nothing_within(PAUSE / 5);
+    }
+    // It begins with the end of the pause, or, on some servers, never.
+    let [of_latch, of_list] = &mut waiters;
+    let patience = if server.counts_timeouts_after_a_pause() { PATIENCE } else { 4 * PAUSE };
+    let told = [of_latch.receive_within(patience), of_list.receive_within(PAUSE)];
+    let expected = match server.counts_timeouts_after_a_pause() {
+        true => [Some(Reply::NullBulk), Some(Reply::NullArray)],
+        false => [None, None],
+    };
+    assert_eq!(told, expected);
+    server.run("LATCH.COUNTDOWN k");
+    if told[0].is_none() {
+        assert_eq!(of_latch.receive(), ok());
+    }
+}
+
+#[test]
 fn a_shutdown_closes_the_connections_of_all_who_wait() {
     let mut server = Server::new();
     server.run("LATCH.SET k 1");

@@ -37,6 +37,16 @@ impl Server {
         self.version() >= (7, 2, 0)
     }
 
+    /// Does a blocking command that comes during `CLIENT PAUSE … ALL` time out after
+    /// it? Redis 7.4, 8.0 and Valkey 8.0 to 8.1.1 forget its timeout.
+    pub fn counts_timeouts_after_a_pause(&self) -> bool {
+        let forgets = match self.is_valkey() {
+            true => (8, 0, 0)..(8, 1, 2),
+            false => (7, 4, 0)..(8, 2, 0),
+        };
+        !forgets.contains(&self.version())
+    }
+
     /// Does it tell a module when a key expires that is just being removed? Not
     /// Redis 7.0.
     pub fn tells_the_time_of_what_it_removes(&self) -> bool {
