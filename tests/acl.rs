@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::fs;
+
 use common::*;
 
 /// What a user needs to run a command.
@@ -211,4 +213,75 @@ fn the_users_of_the_manual_may_do_their_job_and_nothing_else() {
             assert!(reply.error().starts_with("NOPERM "), "{user}: {line}: {reply:?}");
         }
     }
+}
+
+/// A server that has its users in a file, with a user `guest` of these rules.
+fn server_with_guest(rules: &str) -> Server {
+    let mut server = Server::builder().config("aclfile", "users.acl").prepare();
+    write_guest(&server, rules);
+    server.start_again();
+    server
+}
+
+/// Writes the file of users.
+fn write_guest(server: &Server, rules: &str) {
+    let users = format!("user default on nopass ~* &* +@all\nuser guest on nopass {rules}\n");
+    fs::write(server.dir().join("users.acl"), users).expect("writing the users");
+}
+
+/// Takes from a user what a wait needs, while it is parked: another key, or the
+/// command. `change` is told the new rules.
+fn who_is_parked_loses(change: impl Fn(&Server, &str), stays: bool) {
+    const ALL: &str = "~* +@all";
+
+    for rules in ["~other +@all", "~* +@all -latch.await -blpop"] {
+        let server = server_with_guest(ALL);
+        server.run("LATCH.SET k 1");
+        let guest = |line: &str| {
+            let mut client = server.client();
+            assert_eq!(client.run("AUTH guest x"), ok());
+            client.send_line(line);
+            server.wait_parked(&client);
+            client
+        };
+        let (mut waiter, mut other) = (guest("LATCH.AWAIT k 0"), guest("BLPOP list 0"));
+        change(&server, rules);
+        if !stays {
+            waiter.expect_closed();
+            other.expect_closed();
+            server.wait_blocked(0);
+            continue;
+        }
+        server.wait_parked(&waiter);
+        assert_eq!(server.run("LATCH.COUNTDOWN k"), int(0));
+        server.run("RPUSH list x");
+        // It was allowed to wait when it asked.
+        assert_eq!(waiter.receive(), ok(), "{rules}");
+        let reply = other.receive();
+        match server.checks_permissions_again() {
+            true => assert!(reply.error().starts_with("NOPERM "), "{reply:?}"),
+            false => assert_eq!(reply, array([bulk("list"), bulk("x")])),
+        }
+        let again = waiter.run("LATCH.AWAIT k 0");
+        assert!(again.error().starts_with("NOPERM "), "{rules}: {again:?}");
+    }
+}
+
+#[test]
+fn a_parked_client_that_loses_its_key_or_command_hears_of_the_opening_still() {
+    let change = |server: &Server, rules: &str| {
+        let line = format!("ACL SETUSER guest resetkeys {rules}");
+        assert_eq!(server.run(&line), ok());
+    };
+    who_is_parked_loses(change, true);
+}
+
+#[test]
+fn so_it_does_if_the_users_are_loaded_again_unless_the_server_closes_it() {
+    let stays = Server::new().keeps_clients_at_acl_load();
+    let change = |server: &Server, rules: &str| {
+        write_guest(server, rules);
+        assert_eq!(server.run("ACL LOAD"), ok());
+    };
+    who_is_parked_loses(change, stays);
 }

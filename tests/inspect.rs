@@ -406,6 +406,19 @@ fn info_latch_counts_how_waits_end() {
 }
 
 #[test]
+fn info_latch_is_not_reset_with_the_numbers_of_the_server() {
+    let server = Server::new();
+    server.run("LATCH.SET k 1");
+    let mut waiter = server.parked("LATCH.AWAIT k 0");
+    server.run("LATCH.COUNTDOWN k");
+    waiter.receives_only(&ok());
+    let before = numbers(&server);
+    assert_eq!(server.run("CONFIG RESETSTAT"), ok());
+    assert_eq!(numbers(&server), before);
+    assert_eq!((before["open_total"], before["waiters_peak"]), (1, 1));
+}
+
+#[test]
 fn info_latch_remembers_the_largest_crowd_and_the_longest_release() {
     let server = Server::builder().module_args(["latch.wake-batch", "1"]).start();
     let (mut peak, mut last, mut longest) = (0, 0, 0);

@@ -316,6 +316,33 @@ fn a_timeout_passes_while_everything_is_paused() {
 }
 
 #[test]
+fn the_timeout_of_a_wait_that_comes_in_a_pause_is_that_of_blpop() {
+    const PAUSE: Duration = Duration::from_millis(500);
+
+    let server = Server::new();
+    server.run("LATCH.SET k 1");
+    let mut waiters = [server.client(), server.client()];
+    assert_eq!(server.run(&format!("CLIENT PAUSE {} ALL", PAUSE.as_millis())), ok());
+    for (waiter, line) in waiters.iter_mut().zip(["LATCH.AWAIT k 0.2", "BLPOP list 0.2"]) {
+        waiter.send_line(line);
+        waiter.nothing_within(PAUSE / 5);
+    }
+    // It begins with the end of the pause, or, on some servers, never.
+    let [of_latch, of_list] = &mut waiters;
+    let patience = if server.counts_timeouts_after_a_pause() { PATIENCE } else { 4 * PAUSE };
+    let told = [of_latch.receive_within(patience), of_list.receive_within(PAUSE)];
+    let expected = match server.counts_timeouts_after_a_pause() {
+        true => [Some(Reply::NullBulk), Some(Reply::NullArray)],
+        false => [None, None],
+    };
+    assert_eq!(told, expected);
+    server.run("LATCH.COUNTDOWN k");
+    if told[0].is_none() {
+        assert_eq!(of_latch.receive(), ok());
+    }
+}
+
+#[test]
 fn a_shutdown_closes_the_connections_of_all_who_wait() {
     let mut server = Server::new();
     server.run("LATCH.SET k 1");
@@ -326,6 +353,86 @@ fn a_shutdown_closes_the_connections_of_all_who_wait() {
     }
     server.start_again();
     works_as_ever(&server);
+}
+
+#[test]
+fn a_shutdown_right_behind_an_opening_ends_the_connections_of_those_not_told_yet() {
+    const CROWD: usize = 2000;
+
+    for batch in [256, 1] {
+        let server = Server::new();
+        server.run(&format!("CONFIG SET latch.wake-batch {batch}"));
+        server.run("LATCH.SET k 1");
+        let mut waiters = server.crowd(CROWD, "LATCH.AWAIT k 0");
+        let mut admin = server.client();
+        assert_eq!(admin.run("LATCH.COUNTDOWN k"), int(0));
+        admin.send_line("SHUTDOWN NOSAVE");
+        admin.expect_closed();
+        let told = waiters.iter_mut().map(Client::receive_to_the_end);
+        let told = told.inspect(|told| assert!(told.is_empty() || *told == [ok()], "{told:?}"));
+        let told = told.filter(|told| !told.is_empty()).count();
+        assert!((batch..CROWD).contains(&told), "{told} with batches of {batch}");
+    }
+}
+
+#[test]
+fn a_shutdown_in_one_go_with_an_opening_may_end_them_all() {
+    let server = Server::new();
+    server.run("LATCH.SET k 1");
+    let mut waiters = server.crowd(300, "LATCH.AWAIT k 0");
+    let mut admin = server.client();
+    admin.send_raw(b"LATCH.COUNTDOWN k\r\nSHUTDOWN NOSAVE\r\n");
+    for waiter in &mut waiters {
+        let told = waiter.receive_to_the_end();
+        assert!(told.is_empty() || told == [ok()], "{told:?}");
+    }
+}
+
+/// Who was released by this is sent away by that, which comes right behind it.
+#[track_caller]
+fn is_released_and_sent_away(opening: &str, away: &str) {
+    for in_a_transaction in [false, true] {
+        let mut scene = Scene::new();
+        let away = scene.client_command(away);
+        let mut lines = vec![opening, &away];
+        if in_a_transaction {
+            lines.insert(0, "MULTI");
+            lines.push("EXEC");
+        }
+        let mut client = scene.server.client();
+        client.send_raw((lines.join("\r\n") + "\r\n").as_bytes());
+        for line in &lines {
+            assert!(!matches!(client.receive(), Reply::Error(_)), "{line}");
+        }
+        let mut told = vec![scene.leaver.receive()];
+        if away.starts_with("CLIENT UNBLOCK") {
+            scene.leaver.send_line("PING");
+            while told.last() != Some(&Reply::Simple("PONG".into())) {
+                told.push(scene.leaver.receive());
+            }
+            told.pop();
+        } else {
+            told.extend(scene.leaver.receive_to_the_end());
+        }
+        // Nobody is released in the middle of a transaction, so who is sent away in
+        // it has not been.
+        let both = !in_a_transaction && !scene.server.unblocks_once();
+        let (last, before) = told.split_last().expect("a reply");
+        assert!(last.error().starts_with("UNBLOCKED "), "{lines:?}: {told:?}");
+        assert_eq!(before, &vec![ok(); usize::from(both)][..], "{lines:?}");
+    }
+}
+
+#[test]
+fn a_client_that_is_released_and_unblocked_with_an_error_in_one_go_is_told_the_error() {
+    is_released_and_sent_away("LATCH.COUNTDOWN k", "CLIENT UNBLOCK <id> ERROR");
+    is_released_and_sent_away("LATCH.SET k 0", "CLIENT UNBLOCK <id> ERROR");
+}
+
+#[test]
+fn a_client_that_is_released_by_a_server_that_becomes_a_replica_is_told_that() {
+    // Of a master that nobody can be.
+    is_released_and_sent_away("LATCH.COUNTDOWN k", "REPLICAOF 127.0.0.1 1");
 }
 
 #[test]
@@ -354,7 +461,8 @@ fn a_client_that_the_server_evicts_for_its_memory_is_forgotten() {
 
 #[test]
 fn a_client_on_a_key_of_an_odd_name_gets_one_reply_too() {
-    // The server itself looks at who is blocked on such a key when it is made.
+    // Were they blocked on the key itself, the server would look at them when it is
+    // made.
     let server = Server::new();
     for name in ["k", "a}b", "{}x", ""] {
         let mut client = server.client();

@@ -79,6 +79,42 @@ fn clients_stay_parked_on_latches_that_come_back_from_an_append_only_file() {
 }
 
 #[test]
+fn clients_stay_parked_on_latches_that_are_loaded_over_those_there_are() {
+    let mut scene = Scene::new(Server::builder());
+    for _ in 0..3 {
+        assert_eq!(scene.server.run("DEBUG RELOAD NOFLUSH MERGE"), ok());
+        scene.all_are_parked();
+    }
+    // One that is not in the file, and one that has counted since.
+    scene.add(7, "new");
+    scene.server.run("LATCH.SET b 9");
+    assert_eq!(scene.server.run("DEBUG RELOAD NOSAVE NOFLUSH MERGE"), ok());
+    scene.all_are_parked();
+    scene.all_latches_work();
+}
+
+#[test]
+fn what_a_load_puts_in_the_place_of_a_latch_removes_it() {
+    for (over, told) in [("SET k v", gone()), ("LATCH.SET k 2", ok())] {
+        let server = Server::new();
+        let mut client = server.client();
+        client.run(over);
+        assert_eq!(client.run("SAVE"), ok());
+        client.run("DEL k");
+        client.run("LATCH.SET k 1");
+        let mut waiter = server.parked("LATCH.AWAIT k 0");
+        assert_eq!(client.run("DEBUG RELOAD NOSAVE NOFLUSH MERGE"), ok());
+        if told == ok() {
+            // The latch that is there now is the one.
+            assert_eq!(client.run("LATCH.COUNTDOWN k"), int(1));
+            server.wait_parked(&waiter);
+            assert_eq!(client.run("LATCH.COUNTDOWN k"), int(0));
+        }
+        waiter.receives_only(&told);
+    }
+}
+
+#[test]
 fn clients_of_latches_that_do_not_come_back_are_told_so() {
     let mut scene = Scene::new(Server::builder());
     assert_eq!(scene.server.run("SAVE"), ok());

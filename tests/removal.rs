@@ -319,6 +319,23 @@ fn eviction_spares_a_latch_that_the_policy_spares() {
     scene.two_countdowns_open();
 }
 
+#[test]
+fn a_latch_that_is_waited_for_looks_used_but_to_a_policy_that_goes_by_changes() {
+    for (policy, looks_used) in [("allkeys-lru", true), ("allkeys-lrm", false)] {
+        let mut scene = Scene::new();
+        let set = format!("CONFIG SET maxmemory-policy {policy}");
+        if scene.client.run(&set) != ok() {
+            println!("this server has no {policy}: nothing to check");
+            continue;
+        }
+        let mut idle = |key: &str| scene.client.run(&format!("OBJECT IDLETIME {key}")).int();
+        // In seconds.
+        eventually("another key to look idle", PATIENCE, || (idle("list") >= 3).then_some(()));
+        assert_eq!(idle("k") < 2, looks_used, "{policy}: {}", idle("k"));
+        scene.two_countdowns_open();
+    }
+}
+
 // What is no removal
 
 #[test]

@@ -166,6 +166,45 @@ fn waits_go_on_when_a_replica_loads_another_history_beside_its_own() {
     check_waits_across(Return::ToAnotherHistory, "swapdb");
 }
 
+/// Cuts the link with clients parked on the replica, while their latch opens and is
+/// set again.
+fn check_the_next_round(how: Return) {
+    let (master, replica) = pair();
+    master.run("LATCH.SET k 2");
+    master.run("LATCH.SET control 1");
+    replica.wait_in_sync(&master);
+    let mut waiter = replica.parked("LATCH.AWAIT k 0");
+    let mut control = replica.parked("LATCH.AWAIT control 0");
+    cut(&master, how, &["LATCH.COUNTDOWN k 2", "LATCH.SET k 3", "DEL control"]);
+    replica.wait_in_sync(&master);
+    // Everything has been looked at by then.
+    control.receives_within(SOON, &gone());
+    if how == Return::Partial {
+        waiter.receives_only(&ok());
+        return;
+    }
+    // Nothing tells the latch that it has from the one that it had.
+    expect_parked(&replica, &mut waiter);
+    for left in [2, 1] {
+        assert_eq!(master.run("LATCH.COUNTDOWN k"), int(left));
+        replica.wait_in_sync(&master);
+        expect_parked(&replica, &mut waiter);
+    }
+    assert_eq!(master.run("LATCH.COUNTDOWN k"), int(0));
+    waiter.receives_only(&ok());
+}
+
+#[test]
+fn a_latch_that_opened_and_was_set_again_has_opened_for_those_who_are_told_of_it() {
+    check_the_next_round(Return::Partial);
+}
+
+#[test]
+fn a_latch_that_opened_and_was_set_again_is_waited_for_by_those_who_load_everything() {
+    check_the_next_round(Return::Full);
+    check_the_next_round(Return::ToAnotherHistory);
+}
+
 /// Cuts the link with a client parked on a replica, and counts down on the
 /// master while the replica loads everything again.
 fn check_countdown_during_the_load(ways: &[(&str, &str)]) {

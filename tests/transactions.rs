@@ -6,8 +6,7 @@ mod common;
 
 use common::*;
 
-/// One key that clients are blocked under another name for, and one for which
-/// there is no such name (see `shadow.rs`).
+/// Names that a tag can be made of, and that none can be made of (see `shadow.rs`).
 const KEYS: [&str; 2] = ["k", "a}b"];
 
 /// Runs each of these transactions on a latch `<k>` of count 1, and panics
@@ -181,17 +180,12 @@ fn who_was_parked_when_the_latch_was_removed_is_told_so() {
 
 #[test]
 fn what_expires_later_under_the_same_name_is_not_the_latch() {
-    end_the_round(&[vec!["DEL <k>", "LATCH.SET <k> 5", "PEXPIREAT <k> 1"]], &gone());
-    // Of a string the module is not told that it was made, and Valkey 9 calls
-    // this its expiry: there the clients hear of one, too.
-    let server = Server::new();
-    if !server.is_valkey() || server.version() < (9, 0, 0) {
-        let transactions = [
-            vec!["DEL <k>", "SET <k> string", "PEXPIREAT <k> 1"],
-            vec!["SET <k> string", "PEXPIREAT <k> 1"],
-        ];
-        end_the_round(&transactions, &gone());
-    }
+    let transactions = [
+        vec!["DEL <k>", "LATCH.SET <k> 5", "PEXPIREAT <k> 1"],
+        vec!["DEL <k>", "SET <k> string", "PEXPIREAT <k> 1"],
+        vec!["SET <k> string", "PEXPIREAT <k> 1"],
+    ];
+    end_the_round(&transactions, &gone());
 }
 
 #[test]

@@ -18,10 +18,39 @@ impl Server {
         self.version() >= if self.is_valkey() { (8, 1, 0) } else { (8, 0, 0) }
     }
 
-    /// Does a client that is released and unblocked with `ERROR` at once get one
-    /// reply? On Redis 7.0, 7.2 and Valkey 7.2 it gets both.
+    /// Does a client that is released and sent away in one go (`CLIENT UNBLOCK …
+    /// ERROR`, `REPLICAOF`) get one reply? On Redis 7.0, 7.2 and Valkey 7.2 it gets
+    /// both.
     pub fn unblocks_once(&self) -> bool {
         self.version() >= (7, 4, 0)
+    }
+
+    /// Does `ACL LOAD` keep the connections of users whose rules it has changed? Redis
+    /// 7.0, 7.2 and Valkey 7.2 close them.
+    pub fn keeps_clients_at_acl_load(&self) -> bool {
+        self.version() >= (7, 4, 0)
+    }
+
+    /// Is a blocked client of `BLPOP` asked for its permissions again when it is its
+    /// turn? Not on Redis 7.0.
+    pub fn checks_permissions_again(&self) -> bool {
+        self.version() >= (7, 2, 0)
+    }
+
+    /// Does a blocking command that comes during `CLIENT PAUSE … ALL` time out after
+    /// it? Redis 7.4, 8.0 and Valkey 8.0 to 8.1.1 forget its timeout.
+    pub fn counts_timeouts_after_a_pause(&self) -> bool {
+        let forgets = match self.is_valkey() {
+            true => (8, 0, 0)..(8, 1, 2),
+            false => (7, 4, 0)..(8, 2, 0),
+        };
+        !forgets.contains(&self.version())
+    }
+
+    /// Does it tell a module when a key expires that is just being removed? Not
+    /// Redis 7.0.
+    pub fn tells_the_time_of_what_it_removes(&self) -> bool {
+        self.version() >= (7, 2, 0)
     }
 
     /// Does a module's command park a RESP3 connection that has a subscription?
