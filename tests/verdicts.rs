@@ -139,9 +139,8 @@ fn whatever_removes_a_latch_after_its_time_finds_that_it_has_expired() {
         "SWAPDB 0 1",
         "SWAPDB 1 0",
         "DEBUG RELOAD",
-        "CONFIG SET maxmemory 1", // so that it is evicted
     ] {
-        let server = Server::builder().config("maxmemory-policy", "allkeys-random").start();
+        let server = Server::new();
         server.run("SET other v");
         server.run("LATCH.SET k 1 PX 300");
         let mut waiters = server.crowd(3, "LATCH.AWAIT k 0");
@@ -214,13 +213,9 @@ fn a_latch_that_outlives_its_time_is_gone_when_it_is_removed() {
 #[test]
 fn nor_has_one_whose_time_was_taken_away_just_before_it_is_removed() {
     let server = Server::new();
-    // Redis 7.0 cannot be asked for the time of a key that is being removed: what
-    // its own commands change is known by the next look.
-    let changes: &[&str] = if server.tells_the_time_of_what_it_removes() {
-        &["PERSIST k", "EXPIRE k 1000"]
-    } else {
-        &[]
-    };
+    // Else what its own commands change is known by the next look.
+    let changes: &[&str] =
+        if server.tells_of_expiries() { &["PERSIST k", "EXPIRE k 1000"] } else { &[] };
     for change in changes.iter().chain(&["LATCH.SET k 1", "LATCH.SET k 1 EX 1000"]) {
         for removal in ["DEL k", "SET k v", "RENAME k elsewhere"] {
             server.run("LATCH.SET k 1 PX 300");

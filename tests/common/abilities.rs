@@ -47,10 +47,10 @@ impl Server {
         !forgets.contains(&self.version())
     }
 
-    /// Does it tell a module when a key expires that is just being removed? Not
-    /// Redis 7.0.
-    pub fn tells_the_time_of_what_it_removes(&self) -> bool {
-        self.version() >= (7, 2, 0)
+    /// Does the module let itself be told of expiries? Not by Valkey 8.1 and newer,
+    /// some of which leave a client in another database for that.
+    pub fn tells_of_expiries(&self) -> bool {
+        !self.is_valkey() || self.version() < (8, 1, 0)
     }
 
     /// Does a module's command park a RESP3 connection that has a subscription?
