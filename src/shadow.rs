@@ -18,7 +18,15 @@ use crate::slot::{slot_of, tag_of};
 /// slot of the `first`.
 pub(crate) fn shadow_of(ctx: Context<'_>, first: &[u8]) -> OwnedStr {
     static SECRET: OnceLock<[u8; 16]> = OnceLock::new();
-    let slot = if ctx.is_cluster() { slot_of(first) } else { 0 };
-    let secret = SECRET.get_or_init(random_bytes);
+    name_beside(ctx, first, SECRET.get_or_init(random_bytes))
+}
+
+/// A name that nobody has used, in the slot of a key.
+pub(crate) fn unused_name(ctx: Context<'_>, key: &[u8]) -> OwnedStr {
+    name_beside(ctx, key, &random_bytes())
+}
+
+fn name_beside(ctx: Context<'_>, key: &[u8], secret: &[u8; 16]) -> OwnedStr {
+    let slot = if ctx.is_cluster() { slot_of(key) } else { 0 };
     OwnedStr::new(&[b"{", &tag_of(slot)[..], b"}latch:", secret].concat())
 }

@@ -18,7 +18,7 @@ use crate::ffi::key::Key;
 use crate::ffi::string::Str;
 use crate::latch::{Latch, State};
 use crate::parking;
-use crate::shadow::shadow_of;
+use crate::shadow::unused_name;
 use crate::stats;
 use crate::waiters::{Outcome, Rule, Target, Ticket};
 
@@ -134,7 +134,7 @@ pub(super) fn target<'a>(name: Str<'a>, latch: &Latch, key: &Key<'_>) -> Target<
 pub(super) fn may_park(ctx: Context<'_>, name: Str<'_>) -> Result<bool, Error> {
     if ctx.denies_blocking() {
         Ok(false)
-    } else if ctx.refuses_memory(shadow_of(ctx, name.bytes()).as_str()) {
+    } else if ctx.refuses_memory(|| unused_name(ctx, name.bytes())) {
         Err(Error::OutOfMemory)
     } else if !config::may_park(parking::with_lot(|lot| lot.parked())) {
         stats::REFUSED.count();

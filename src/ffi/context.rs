@@ -9,7 +9,7 @@ use std::rc::Rc;
 use redis_module::raw;
 
 use super::load::is_main_thread;
-use super::string::{Str, Vector};
+use super::string::{OwnedStr, Str, Vector};
 use crate::error::Error;
 use crate::waiters::Db;
 
@@ -185,15 +185,16 @@ impl<'a> Context<'a> {
     }
 
     /// Whether the server would refuse the running command, if it were one that may
-    /// need memory (`deny-oom`). `missing` is a key that does not exist, in the slot
-    /// of the command's keys.
+    /// need memory (`deny-oom`). `missing` names a key that does not exist, in the
+    /// slot of the command's keys.
     ///
     /// That `maxmemory` is exceeded is not enough: a server goes on while it evicts,
     /// and a replica leaves it to its master.
-    pub(crate) fn refuses_memory(self, missing: Str<'_>) -> bool {
+    pub(crate) fn refuses_memory(self, missing: impl FnOnce() -> OwnedStr) -> bool {
         self.has_flag(raw::REDISMODULE_CTX_FLAGS_OOM) && {
             // Does nothing: there is no list to push to.
-            let (ctx, key) = (self.as_ptr(), missing.as_ptr());
+            let missing = missing();
+            let (ctx, key) = (self.as_ptr(), missing.as_str().as_ptr());
             let (command, format, value) = (c"LPUSHX".as_ptr(), c"Msc".as_ptr(), c"".as_ptr());
             // SAFETY: the context is valid; `M` has the call refused where the
             // server would, `s` takes one string, `c` one that ends with a NUL.
