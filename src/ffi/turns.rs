@@ -42,9 +42,9 @@ static ARMED: AtomicBool = AtomicBool::new(false);
 static OWNER: OnceLock<u32> = OnceLock::new();
 
 /// Made when it is first needed: a module that is not loaded in the end leaves
-/// nothing open. Never closed. `None`: there is none to be had, and a server with
+/// nothing open. Never closed. As long as there is none to be had, a server with
 /// nothing else to do has ten turns a second.
-static SOCKET: OnceLock<Option<Socket>> = OnceLock::new();
+static SOCKET: OnceLock<Socket> = OnceLock::new();
 
 struct Socket {
     reader: UnixStream,
@@ -81,14 +81,27 @@ pub(crate) fn register() {
 /// follows, until it has no more to do.
 pub(crate) fn start<T: Task>() {
     NEEDED.store(true, Ordering::Relaxed);
-    if !ARMED.load(Ordering::Relaxed) && OWNER.get() == Some(&process::id()) {
+    let armed = ARMED.load(Ordering::Relaxed);
+    if (armed && SOCKET.get().is_some()) || OWNER.get() != Some(&process::id()) {
+        return;
+    }
+    if !armed {
         subscribe(Some(on_turn::<T>));
-        if let Some(socket) = SOCKET.get_or_init(|| Socket::new::<T>().ok()) {
-            // Not written: there is a byte in it already.
-            let _ = (&socket.writer).write(&[0]);
-        }
         ARMED.store(true, Ordering::Relaxed);
     }
+    if let Some(socket) = socket::<T>() {
+        // Not written: there is a byte in it already.
+        let _ = (&socket.writer).write(&[0]);
+    }
+}
+
+/// The socket, made if need be and if it can be.
+fn socket<T: Task>() -> Option<&'static Socket> {
+    if SOCKET.get().is_none() {
+        let made = Socket::new::<T>().ok()?;
+        return Some(SOCKET.get_or_init(|| made));
+    }
+    SOCKET.get()
 }
 
 /// Wants to be told of the ends of turns, or no more.
@@ -119,7 +132,7 @@ unsafe extern "C" fn on_turn<T: Task>(
 /// look after its clients.
 unsafe extern "C" fn on_awake<T: Task>(_fd: c_int, _data: *mut c_void, _mask: c_int) {
     if !NEEDED.load(Ordering::Relaxed)
-        && let Some(Some(socket)) = SOCKET.get()
+        && let Some(socket) = SOCKET.get()
     {
         socket.drain();
         subscribe(None);
