@@ -2,8 +2,8 @@
 //! latch that came by `RENAME`, `RESTORE` or `COPY`, one whose time has passed
 //! though the server has not removed it, slots that were trimmed in the background.
 //!
-//! What is due is looked at when it is due: the times to live are known. All the
-//! rest is looked at in tours, so many keys a turn, within a fixed time. A look
+//! What is due is looked at when it is due: the times to live are known. Of all the
+//! rest each has its turn, so many keys at a time, within a fixed time. A look
 //! counts nothing and announces nothing; but it is an access, so that what clients
 //! wait for does not look idle to eviction.
 
@@ -17,32 +17,32 @@ use crate::ffi::timer::{self, Timer};
 use crate::latch::{Latch, State};
 use crate::parking;
 use crate::slot::slot_of;
-use crate::waiters::{Outcome, Sighting, Step, Tour, Watched};
+use crate::waiters::{Kind, Outcome, Sighting, Watched};
 
 /// From turn to turn, in ms.
 const TURN_MILLIS: i64 = 25;
-/// How long a tour takes, if its turns have the time for it.
-const TOUR: Duration = Duration::from_millis(800);
+/// How long it takes until each key has been looked at, if there is the time for it.
+const ROUND: Duration = Duration::from_millis(800);
 /// How long a turn looks in any case: so a hundred keys are looked at in every turn.
 const EAGER: Duration = Duration::from_micros(50);
 /// How long a turn may look at what is due, and again at the rest. With less than
-/// 1 us a look that is 10,000 keys in a tour, and at most 1.2 % of a core.
+/// 1 us a look that is 10,000 keys in a round, and at most 1.2 % of a core.
 const BUDGET: Duration = Duration::from_micros(300);
+/// How much of that is for latches to come, if there are so many: the others are not
+/// to be forgotten over them.
+const BUDGET_OF_COMING: Duration = Duration::from_micros(200);
 /// When a turn follows one that could not look at all that is due, in ms.
 const SOON_MILLIS: i64 = 1;
 
 /// What drives the looking, as long as somebody waits.
 #[derive(Debug, Default)]
 pub(crate) struct Sweep {
-    tour: Tour,
-    /// How many keys there were to look at when the tour began.
-    keys: usize,
+    timer: Option<Timer<Turn>>,
     /// When the last turn was.
     last: Option<Instant>,
-    /// By how much the last look took longer than a turn may: the server hashes a
-    /// name each time, whatever its length.
+    /// By how much the last turn took longer than it may: the server hashes a name
+    /// each time, whatever its length.
     debt: Duration,
-    timer: Option<Timer<Turn>>,
 }
 
 impl Sweep {
@@ -62,16 +62,10 @@ impl Sweep {
         }
     }
 
-    /// How many keys are to be looked at in this turn: the part of the tour for
-    /// which it was time since the last one, however late it is.
-    fn share(&mut self, lot: &parking::ServerLot) -> usize {
-        if self.tour.is_over() {
-            self.keys = lot.waiting_keys();
-        }
+    /// How long ago the last turn was, at most a round. This is one.
+    fn since_the_last(&mut self) -> Duration {
         let now = Instant::now();
-        let since = self.last.replace(now).map_or(TOUR, |last| (now - last).min(TOUR));
-        let share = (self.keys as u128 * since.as_micros()).div_ceil(TOUR.as_micros());
-        usize::try_from(share).unwrap_or(usize::MAX)
+        self.last.replace(now).map_or(ROUND, |last| (now - last).min(ROUND))
     }
 
     /// Whether a turn that took too long is paid for; this one pays its part.
@@ -79,10 +73,6 @@ impl Sweep {
         let paid = self.debt.is_zero();
         self.debt = self.debt.saturating_sub(BUDGET);
         paid
-    }
-
-    fn step(&mut self, lot: &parking::ServerLot) -> Step<SharedStr> {
-        lot.step_on(&mut self.tour)
     }
 }
 
@@ -119,37 +109,52 @@ fn look_at_what_is_due(ctx: Context<'_>) -> bool {
     true
 }
 
-/// Goes on with the tour, to its end at most.
+/// Goes on with the rest, each in its turn.
 fn look_at_the_next(ctx: Context<'_>) {
+    let since = parking::with_sweep(|sweep, _| sweep.since_the_last());
     if parking::with_sweep(|sweep, _| sweep.is_paid()) {
         let begun = Instant::now();
-        look_until_it_is_time(ctx, begun);
+        for (kind, budget) in [(Kind::Coming, BUDGET_OF_COMING), (Kind::Present, BUDGET)] {
+            look_at_some(
+                ctx,
+                kind,
+                since,
+                || begun.elapsed() <= budget,
+                || begun.elapsed() <= EAGER,
+            );
+        }
         parking::with_sweep(|sweep, _| sweep.debt = begun.elapsed().saturating_sub(BUDGET));
     }
 }
 
-fn look_until_it_is_time(ctx: Context<'_>, begun: Instant) {
-    let mut left = parking::with_sweep(Sweep::share);
-    while begun.elapsed() <= if left > 0 { BUDGET } else { EAGER } {
-        match parking::with_sweep(Sweep::step) {
-            Step::Look(queue) => {
-                look(ctx, &queue);
-                left = left.saturating_sub(1);
-            }
-            Step::Past => {}
-            Step::End => return,
+/// Looks at as many keys of a kind as it was time for since the last turn, however long
+/// ago that was, while there is the time; and at more while there is plenty.
+fn look_at_some(
+    ctx: Context<'_>,
+    kind: Kind,
+    since: Duration,
+    has_time: impl Fn() -> bool,
+    has_plenty: impl Fn() -> bool,
+) {
+    let all = parking::with_lot(|lot| lot.in_turn(kind));
+    let share = (all as u128 * since.as_micros()).div_ceil(ROUND.as_micros());
+    for nth in 0..all {
+        if !(if (nth as u128) < share { has_time() } else { has_plenty() }) {
+            break;
+        }
+        if let Some(queue) = parking::with_lot(|lot| lot.next_in_turn(kind)) {
+            look(ctx, &queue);
         }
     }
 }
 
 /// Looks at everything that is waited for, at once.
 pub(crate) fn look_at_all(ctx: Context<'_>) {
-    let mut tour = Tour::default();
-    loop {
-        match parking::with_lot(|lot| lot.step_on(&mut tour)) {
-            Step::Look(queue) => look(ctx, &queue),
-            Step::Past => {}
-            Step::End => return,
+    for kind in Kind::ALL {
+        for _ in 0..parking::with_lot(|lot| lot.in_turn(kind)) {
+            if let Some(queue) = parking::with_lot(|lot| lot.next_in_turn(kind)) {
+                look(ctx, &queue);
+            }
         }
     }
 }

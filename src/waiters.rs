@@ -23,13 +23,11 @@ use crate::latch::Round;
 
 mod queue;
 mod ticket;
-mod tour;
 
 pub(crate) use queue::QueueId;
 use queue::{Queue, Queues, State, Wanted};
 pub(crate) use ticket::Ticket;
 use ticket::TicketHasher;
-pub(crate) use tour::{Step, Tour};
 
 /// The number of a database.
 pub(crate) type Db = i32;
@@ -99,6 +97,27 @@ pub(crate) struct Watched<K> {
     pub(crate) key: K,
 }
 
+/// What kind of latch a queue waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// One that is still to come: nothing but a look may tell of it.
+    Coming,
+    /// One that there is.
+    Present,
+}
+
+impl Kind {
+    /// Both, those first that are to be looked at first.
+    pub(crate) const ALL: [Self; 2] = [Self::Coming, Self::Present];
+
+    fn of(wanted: Wanted) -> Self {
+        match wanted {
+            Wanted::Coming => Self::Coming,
+            Wanted::This(_) | Wanted::Reloaded => Self::Present,
+        }
+    }
+}
+
 /// What was found at the key of a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Sighting {
@@ -146,8 +165,10 @@ pub(crate) struct Lot<H, K = Rc<[u8]>> {
     queues: BTreeMap<QueueId, Queue<K>>,
     /// The waiting queues. There is at most one for a key.
     by_key: HashMap<Db, HashMap<K, QueueId>>,
-    /// The waiting queues for a latch that is still to come.
-    coming: BTreeSet<QueueId>,
+    /// Whose turn it is to be looked at: those that wait for a latch that is still to
+    /// come, and the others. Each has its turn and then stands last. Queues that are
+    /// gone or settled stand there until it is their turn.
+    rota: [VecDeque<QueueId>; 2],
     /// The waiting queues for a latch that expires, by when that is to be looked at.
     due: BTreeSet<(i64, QueueId)>,
     /// Flushed queues, some perhaps left by all in the meantime.
@@ -164,7 +185,7 @@ impl<H, K> Default for Lot<H, K> {
             waiters: HashMap::default(),
             queues: BTreeMap::new(),
             by_key: HashMap::new(),
-            coming: BTreeSet::new(),
+            rota: Default::default(),
             due: BTreeSet::new(),
             flushed: Vec::new(),
             settled: VecDeque::new(),
@@ -241,7 +262,7 @@ impl<H: Copy, K: Name> Lot<H, K> {
     /// wait for this one. The latch of any others must have gone.
     pub(crate) fn create(&mut self, db: Db, key: &[u8], round: Round, now: i64) {
         if let Some(id) = self.waiting(db, key) {
-            if self.coming.contains(&id) {
+            if self.queues.get(&id).is_some_and(|queue| queue.wanted == Wanted::Coming) {
                 self.want(id, Wanted::This(round));
             } else {
                 self.settle_removed(id, now);
@@ -373,9 +394,21 @@ impl<H: Copy, K: Name> Lot<H, K> {
         self.queues.get(&id).map(|queue| queue.watched(id))
     }
 
-    /// The next step on a tour of all queues that wait.
-    pub(crate) fn step_on(&self, tour: &mut Tour) -> Step<K> {
-        tour.step(self.last, &self.coming, &self.queues)
+    /// How many queues of this kind have a turn to be looked at, or had one until
+    /// lately.
+    pub(crate) fn in_turn(&self, kind: Kind) -> usize {
+        self.rota[kind as usize].len()
+    }
+
+    /// The queue whose turn it is. `None` if it is gone, or not to be looked at.
+    pub(crate) fn next_in_turn(&mut self, kind: Kind) -> Option<Watched<K>> {
+        let id = self.rota[kind as usize].pop_front()?;
+        let queue = self.queues.get(&id)?;
+        if matches!(queue.state, State::Settled(..)) || Kind::of(queue.wanted) != kind {
+            return None; // it has another turn, or none any more
+        }
+        self.rota[kind as usize].push_back(id);
+        (queue.state == State::Waiting).then(|| queue.watched(id))
     }
 
     /// What was found at the key of a queue, at the time `now`. Another round
@@ -531,7 +564,8 @@ impl<H: Copy, K: Name> Lot<H, K> {
             let id = QueueId(self.next_number());
             let key = K::from(key);
             self.by_key.entry(db).or_default().insert(key.clone(), id);
-            self.queues.insert(id, Queue::new(db, key));
+            self.queues.insert(id, Queue::new(db, key, wanted));
+            self.rota[Kind::of(wanted) as usize].push_back(id);
             id
         });
         self.want(id, wanted);
@@ -542,12 +576,11 @@ impl<H: Copy, K: Name> Lot<H, K> {
     /// From now on a waiting queue is for this latch.
     fn want(&mut self, id: QueueId, wanted: Wanted) {
         if let Some(queue) = self.queues.get_mut(&id) {
-            queue.wanted = wanted;
-            if wanted == Wanted::Coming {
-                self.coming.insert(id);
-            } else {
-                self.coming.remove(&id);
+            let kind = Kind::of(wanted);
+            if kind != Kind::of(queue.wanted) {
+                self.rota[kind as usize].push_back(id);
             }
+            queue.wanted = wanted;
         }
     }
 
@@ -626,6 +659,9 @@ impl<H: Copy, K: Name> Lot<H, K> {
         if self.queues.get(&id).is_some_and(|queue| queue.waiters.is_empty()) {
             self.unlist(id);
             self.queues.remove(&id);
+            if self.queues.is_empty() {
+                self.rota.iter_mut().for_each(VecDeque::clear);
+            }
         }
     }
 
@@ -645,7 +681,6 @@ impl<H: Copy, K: Name> Lot<H, K> {
 
     /// A queue is not looked at any more.
     fn look_no_more(&mut self, id: QueueId) {
-        self.coming.remove(&id);
         if let Some(due) = self.queues.get_mut(&id).and_then(|queue| queue.due.take()) {
             self.due.remove(&(due, id));
         }

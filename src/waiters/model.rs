@@ -307,12 +307,10 @@ impl Model {
 
     /// What the keeper of the lot does: look at the key of every queue.
     fn look(&mut self) {
-        let mut tour = Tour::default();
-        loop {
-            let watched = match self.lot.step_on(&mut tour) {
-                Step::Look(watched) => watched,
-                Step::Past => continue,
-                Step::End => return,
+        let turns = Kind::ALL.map(|kind| vec![kind; self.lot.in_turn(kind)]).concat();
+        for kind in turns {
+            let Some(watched) = self.lot.next_in_turn(kind) else {
+                continue;
             };
             let key = KEYS
                 .iter()
@@ -413,7 +411,8 @@ proptest! {
             model.apply(&Event::Leave { client });
         }
         prop_assert_eq!((model.lot.parked(), model.lot.waiting_keys()), (0, 0));
-        prop_assert!(model.lot.coming.is_empty() && model.lot.due.is_empty());
+        prop_assert!(Kind::ALL.iter().all(|&kind| model.lot.in_turn(kind) == 0));
+        prop_assert!(model.lot.due.is_empty());
         prop_assert!(model.lot.queues.is_empty() && model.lot.next_batch(1).is_empty());
     }
 }

@@ -29,12 +29,12 @@ pub(super) struct Queue<K> {
 }
 
 impl<K: Clone> Queue<K> {
-    /// An empty queue of a key, for a latch that is still to come.
-    pub(super) fn new(db: Db, key: K) -> Self {
+    /// An empty queue of a key.
+    pub(super) fn new(db: Db, key: K, wanted: Wanted) -> Self {
         Self {
             db,
             key,
-            wanted: Wanted::Coming,
+            wanted,
             expires: None,
             due: None,
             state: State::Waiting,
@@ -43,10 +43,10 @@ impl<K: Clone> Queue<K> {
         }
     }
 
-    /// Whether the time of its latch has passed, as far as it is known: after the
-    /// ms in which it ends, as servers have it.
+    /// Whether the time of its latch has passed, as far as it is known: with the ms
+    /// in which it ends, as Redis 8 has it, or right after that, as the others do.
     pub(super) fn has_expired(&self, now: i64) -> bool {
-        self.expires.is_some_and(|at| at < now)
+        self.expires.is_some_and(|at| at <= now)
     }
 
     /// What is to be looked at for it.

@@ -38,30 +38,17 @@ fn parked_with_expiry(key: &'static str, expires: Option<i64>) -> (Lot<Handle>, 
     (lot, round, ticket)
 }
 
-/// All that a tour visits, by name.
-fn tour_of(lot: &Lot<Handle>, tour: &mut Tour) -> Vec<String> {
-    std::iter::from_fn(|| {
-        loop {
-            match lot.step_on(tour) {
-                Step::Look(queue) => return Some(String::from_utf8_lossy(&queue.key).into_owned()),
-                Step::Past => {}
-                Step::End => return None,
-            }
-        }
-    })
-    .collect()
+/// The keys of this kind that are looked at in so many turns, by name.
+fn looked_at(lot: &mut Lot<Handle>, kind: Kind, turns: usize) -> String {
+    let queues = (0..turns).filter_map(|_| lot.next_in_turn(kind));
+    queues.map(|queue| String::from_utf8_lossy(&queue.key).into_owned()).collect()
 }
 
 /// The first queue that there is to look at.
-fn first_queue(lot: &Lot<Handle>) -> QueueId {
-    let mut tour = Tour::default();
-    loop {
-        match lot.step_on(&mut tour) {
-            Step::Look(queue) => return queue.id,
-            Step::Past => {}
-            Step::End => panic!("nobody waits"),
-        }
-    }
+fn first_queue(lot: &mut Lot<Handle>) -> QueueId {
+    let turns = Kind::ALL.map(|kind| vec![kind; lot.in_turn(kind)]).concat();
+    let first = turns.into_iter().find_map(|kind| lot.next_in_turn(kind));
+    first.expect("somebody waits").id
 }
 
 fn outcome(lot: &Lot<Handle>, ticket: Ticket) -> Option<Outcome> {
@@ -176,11 +163,18 @@ const REMOVALS: [fn(&mut Lot<Handle>, Round, i64); 7] = [
     |lot, _, now| {
         lot.flush(None, 0);
         lot.reload(now);
-        assert!(!lot.observe(first_queue(lot), Sighting::Nothing, now));
+        let id = first_queue(lot);
+        assert!(!lot.observe(id, Sighting::Nothing, now));
     },
     |lot, _, now| lot.swap(0, 1, now),
-    |lot, _, now| assert!(!lot.observe(first_queue(lot), closed(Round::next()), now)),
-    |lot, _, now| assert!(!lot.observe(first_queue(lot), Sighting::Other, now)),
+    |lot, _, now| {
+        let id = first_queue(lot);
+        assert!(!lot.observe(id, closed(Round::next()), now));
+    },
+    |lot, _, now| {
+        let id = first_queue(lot);
+        assert!(!lot.observe(id, Sighting::Other, now));
+    },
 ];
 
 #[test]
@@ -189,13 +183,12 @@ fn a_removal_after_its_time_is_an_expiry_in_whatever_way_it_is_told() {
         for (expires, now, expected) in [
             (None, 100, Outcome::Gone),
             (Some(100), 99, Outcome::Gone),
-            (Some(100), 100, Outcome::Gone),
-            (Some(100), 101, Outcome::Expired),
+            (Some(100), 100, Outcome::Expired),
         ] {
             let (mut lot, round, ticket) = parked_with_expiry("k", expires);
             remove(&mut lot, round, now);
             assert_eq!(outcome(&lot, ticket), Some(expected), "{expires:?} at {now}");
-            assert!(lot.due.is_empty() && lot.coming.is_empty());
+            assert!(lot.due.is_empty());
         }
     }
 }
@@ -261,7 +254,8 @@ fn a_load_that_brings_the_latch_back_keeps_its_clients() {
     lot.reload(0);
     lot.conclude_flush();
     let loaded = Round::next();
-    assert!(!lot.observe(first_queue(&lot), closed(loaded), 0));
+    let id = first_queue(&mut lot);
+    assert!(!lot.observe(id, closed(loaded), 0));
     assert_eq!(outcome(&lot, tickets[0]), None);
     lot.open(0, b"k", Some(loaded));
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Opened));
@@ -315,14 +309,15 @@ fn a_load_that_does_not_bring_the_latch_back_is_a_removal() {
     let (mut lot, _, tickets) = parked("k", &[1]);
     lot.flush(None, 0);
     lot.reload(0);
-    assert!(!lot.observe(first_queue(&lot), Sighting::Nothing, 0));
+    let id = first_queue(&mut lot);
+    assert!(!lot.observe(id, Sighting::Nothing, 0));
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
 }
 
 #[test]
 fn a_latch_that_vanished_with_nothing_told_ended_as_the_keeper_says() {
     let (mut lot, round, tickets) = parked("k", &[1]);
-    let id = first_queue(&lot);
+    let id = first_queue(&mut lot);
     assert!(!lot.observe(id, closed(round), 0));
     assert!(lot.observe(id, Sighting::Nothing, 0));
     assert_eq!(outcome(&lot, tickets[0]), None, "it is for the keeper to say");
@@ -336,52 +331,67 @@ fn a_latch_that_vanished_with_nothing_told_ended_as_the_keeper_says() {
 fn what_took_the_place_of_a_latch_was_its_removal() {
     for found in [closed(Round::next()), Sighting::Other] {
         let (mut lot, _, tickets) = parked("k", &[1]);
-        assert!(!lot.observe(first_queue(&lot), found, 0));
+        let id = first_queue(&mut lot);
+        assert!(!lot.observe(id, found, 0));
         assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
     }
 }
 
 #[test]
-fn a_tour_visits_those_first_who_wait_for_a_latch_to_come() {
+fn each_that_waits_has_its_turn_and_then_stands_last() {
     let mut lot = Lot::default();
-    for (handle, (key, round)) in (0..).zip([
-        ("a", Some(Round::next())),
-        ("b", None),
-        ("c", Some(Round::next())),
-        ("d", None),
-    ]) {
-        park_on(&mut lot, 0, &[(key, round)], Rule::All, handle);
+    let mut tickets = Vec::new();
+    for (handle, key) in (0..).zip(["a", "b", "c", "d"]) {
+        tickets.push(park(&mut lot, 0, key, Round::next(), handle));
     }
-    let mut tour = Tour::default();
-    assert_eq!(tour_of(&lot, &mut tour), ["b", "d", "a", "c"]);
-    lot.create(0, b"b", Round::next(), 0);
-    lot.open(0, b"d", None);
-    assert_eq!(tour_of(&lot, &mut tour), ["a", "b", "c"], "the next one, of what there is now");
+    assert_eq!(looked_at(&mut lot, Kind::Present, 3), "abc");
+    park(&mut lot, 0, "e", Round::next(), 9);
+    lot.leave(tickets[1]);
+    assert_eq!(
+        looked_at(&mut lot, Kind::Present, 10),
+        "dacedaced",
+        "b had a turn and did not use it"
+    );
 }
 
 #[test]
-fn a_tour_ends_though_others_keep_coming() {
-    let mut lot: Lot<Handle> = Lot::default();
-    let names = |of: &'static [&'static str]| of.iter();
-    let mut came = names(&["e", "f", "g", "h", "i", "j", "k", "l", "m"]);
+fn those_who_wait_for_a_latch_to_come_have_turns_of_their_own() {
+    let mut lot = Lot::default();
     for (handle, key) in (0..).zip(["a", "b", "c", "d"]) {
-        let round = (handle > 1).then(Round::next);
+        let round = (handle % 2 == 0).then(Round::next);
         park_on(&mut lot, 0, &[(key, round)], Rule::All, handle);
     }
-    let mut tour = Tour::default();
-    let mut visited = Vec::new();
-    loop {
-        match lot.step_on(&mut tour) {
-            Step::Look(queue) => visited.push(queue.key[0]),
-            Step::Past => {}
-            Step::End => break,
-        }
-        // One after the other of each kind, in each step.
-        let key = came.next().expect("the tour goes on for ever");
-        let round = (came.len() % 2 == 0).then(Round::next);
-        park_on(&mut lot, 0, &[(key, round)], Rule::All, 9);
+    assert_eq!(looked_at(&mut lot, Kind::Coming, 3), "bdb");
+    assert_eq!(looked_at(&mut lot, Kind::Present, 3), "aca");
+    lot.create(0, b"b", Round::next(), 0);
+    lot.open(0, b"d", None);
+    assert_eq!(looked_at(&mut lot, Kind::Coming, 3), "");
+    assert_eq!(looked_at(&mut lot, Kind::Present, 3), "cab");
+    assert_eq!((lot.in_turn(Kind::Coming), lot.in_turn(Kind::Present)), (0, 3));
+}
+
+#[test]
+fn nobody_is_overtaken_by_those_who_keep_coming() {
+    let mut lot: Lot<Handle> = Lot::default();
+    for (handle, key) in (0..).zip(["a", "b", "c"]) {
+        park_on(&mut lot, 0, &[(key, None)], Rule::All, handle);
     }
-    assert_eq!(visited, *b"abcd");
+    let mut seen = String::new();
+    for key in ["p", "q", "r", "s", "t", "u"] {
+        let ticket = park_on(&mut lot, 0, &[(key, None)], Rule::All, 9);
+        seen += &looked_at(&mut lot, Kind::Coming, 2);
+        lot.leave(ticket);
+    }
+    assert_eq!(seen, "abcabcab", "of six more, all of whom have left");
+}
+
+#[test]
+fn a_queue_that_waits_for_the_end_of_a_load_keeps_its_turn() {
+    let (mut lot, _, _tickets) = parked("k", &[1]);
+    lot.flush(None, 0);
+    assert_eq!(looked_at(&mut lot, Kind::Present, 2), "");
+    lot.reload(0);
+    assert_eq!(looked_at(&mut lot, Kind::Present, 2), "kk");
 }
 
 #[test]
@@ -477,7 +487,7 @@ fn a_client_waits_for_a_latch_to_come_and_then_to_open() {
     lot.flush(None, 0);
     lot.swap(0, 1, 0);
     lot.conclude_flush();
-    let id = first_queue(&lot);
+    let id = first_queue(&mut lot);
     assert!(!lot.observe(id, Sighting::Nothing, 0));
     assert!(!lot.observe(id, Sighting::Other, 0));
     assert_eq!(outcome(&lot, ticket), None, "nothing was there to be removed");
@@ -503,7 +513,7 @@ fn a_latch_to_come_may_come_open_or_aborted() {
     for came in [Outcome::Opened, aborted("why")] {
         let mut lot = Lot::default();
         let ticket = park_on(&mut lot, 0, &[("k", None)], Rule::All, 1);
-        let id = first_queue(&lot);
+        let id = first_queue(&mut lot);
         let round = Round::next();
         assert!(!lot.observe(
             id,
