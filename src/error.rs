@@ -19,7 +19,7 @@ pub(crate) enum Error {
     TimeoutNotAFloat,
     /// A timeout is below zero.
     TimeoutNegative,
-    /// A timeout ends after the end of time.
+    /// A timeout is longer than any may be.
     TimeoutOutOfRange,
     /// A time to linger is not a number.
     NotAFloat,
@@ -79,7 +79,7 @@ impl Error {
             Self::OutOfMemory => c"OOM command not allowed when used memory > 'maxmemory'.",
             Self::TooManyWaiters => c"ERR max number of latch waiters reached",
             Self::CannotWait => {
-                c"ERR this connection cannot wait: the server does not park it, as one with a subscription; use another one"
+                c"ERR this connection cannot wait: the server does not block it (has it a subscription?), use another one"
             }
             Self::Gone => c"LATCHGONE the latch was removed before it opened",
             Self::Expired => c"LATCHEXPIRED its time to live passed before it opened",

@@ -9,6 +9,7 @@ use crate::ffi::events::are_expiries_told;
 use crate::ffi::load::detached_context;
 use crate::latch::Latch;
 use crate::parking;
+use crate::sweep;
 use crate::waiters::Db;
 
 /// A latch left its key. If it opened, its round is settled already.
@@ -36,7 +37,10 @@ pub(crate) fn expired(db: Db, key: &[u8]) {
 /// A database is emptied, or all are (`None`). This comes from `FLUSHDB` and
 /// `FLUSHALL`, and before a dataset is loaded in place of the old one.
 pub(crate) fn flushed(db: Option<Db>) {
-    parking::with_lot(|lot| lot.flush(db, now()));
+    parking::with_lot(|lot| {
+        lot.conclude_flush(); // a load has no more than one
+        lot.flush(db, now());
+    });
     parking::decide_soon();
 }
 
@@ -51,7 +55,9 @@ pub(crate) fn loaded() {
     parking::dataset_replaced();
 }
 
-/// Comes several times a second, by a clock that only goes forward.
+/// Comes several times a second, by a clock that only goes forward: what must go on
+/// does, whatever has held it up.
 pub(crate) fn tick(ctx: Context<'_>) {
-    parking::check_timers(ctx);
+    sweep::catch_up(ctx);
+    parking::release_soon();
 }

@@ -93,7 +93,7 @@ pub(crate) fn park<W: Wait>(
     if parked.is_some() {
         stats::PARKED.count();
         stats::PEAK.raise(with_lot(|lot| lot.parked()) as u64);
-        with_sweep(|sweep, _| sweep.keep_on(ctx));
+        with_sweep(|sweep, _| sweep.begin(ctx));
     }
     release_soon(); // of a latch that was replaced, unnoticed until now
     parked.is_some()
@@ -214,11 +214,12 @@ pub(crate) fn removed_perhaps_by_expiry(db: Db, key: &[u8], round: Round, ids: u
 /// A key expired.
 pub(crate) fn removed_by_expiry(db: Db, key: &[u8]) {
     PARKING.with(|parking| {
-        if let Some(removal) = &parking.removal
-            && (removal.db, &*removal.key) == (db, key)
-            && Instant::now() < removal.deadline
-        {
-            parking.lot.end(db, key, removal.round, Outcome::Expired);
+        if let Some(removal) = parking.removal.take_if(|it| (it.db, &*it.key) == (db, key)) {
+            if Instant::now() < removal.deadline {
+                parking.lot.end(db, key, removal.round, Outcome::Expired);
+            } else {
+                parking.lot.remove(db, key, removal.round, removal.at);
+            }
         }
         parking.conclude_removal();
     });
@@ -240,15 +241,6 @@ pub(crate) fn add_deadline(ctx: Context<'_>, at: i64) {
 /// The client's wait is over.
 pub(crate) fn remove_deadline(at: i64) {
     with(|parking| parking.deadlines.remove(at));
-}
-
-/// From time to time: what must go on does.
-pub(crate) fn check_timers(ctx: Context<'_>) {
-    with(|parking| {
-        if parking.lot.parked() > 0 {
-            parking.sweep.keep_on(ctx);
-        }
-    });
 }
 
 impl Parking {

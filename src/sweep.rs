@@ -23,11 +23,13 @@ use crate::waiters::{Kind, Outcome, Sighting, Watched};
 const TURN_MILLIS: i64 = 25;
 /// How long it takes until each key has been looked at, if there is the time for it.
 const ROUND: Duration = Duration::from_millis(800);
-/// How long a turn looks in any case: so a hundred keys are looked at in every turn.
+/// How long a turn looks in any case: so about a hundred keys are looked at in every turn.
 const EAGER: Duration = Duration::from_micros(50);
 /// How long a turn may look at what is due, and again at the rest. With less than
 /// 1 us a look that is 10,000 keys in a round, and at most 1.2 % of a core.
 const BUDGET: Duration = Duration::from_micros(300);
+/// What part of the time the looking may take: a budget in a turn.
+const TURNS_TO_A_BUDGET: u32 = 80;
 /// How much of that is for latches to come, if there are so many: the others are not
 /// to be forgotten over them.
 const BUDGET_OF_COMING: Duration = Duration::from_micros(200);
@@ -40,26 +42,21 @@ pub(crate) struct Sweep {
     timer: Option<Timer<Turn>>,
     /// When the last turn was.
     last: Option<Instant>,
-    /// By how much the last turn took longer than it may: the server hashes a name
-    /// each time, whatever its length.
+    /// By how much turns took longer than they may: the server hashes a name each
+    /// time, whatever its length.
     debt: Duration,
 }
 
 impl Sweep {
-    /// Goes on by a timer: the one that there is, if it is not late.
-    ///
-    /// Timers go by the clock of the server. One that was set back would hold
-    /// them for as long; lateness is told by a clock that only goes forward.
-    pub(crate) fn keep_on(&mut self, ctx: Context<'_>) {
-        if self.timer.as_ref().is_none_or(Timer::is_late) {
+    /// Begins, if it has not begun.
+    pub(crate) fn begin(&mut self, ctx: Context<'_>) {
+        if self.timer.is_none() {
             self.next_in(ctx, TURN_MILLIS);
         }
     }
 
     fn next_in(&mut self, ctx: Context<'_>, millis: i64) {
-        if let Some(late) = self.timer.replace(Timer::start(ctx, millis)) {
-            late.stop(ctx);
-        }
+        self.timer = Some(Timer::start(ctx, millis));
     }
 
     /// How long ago the last turn was, at most a round. This is one.
@@ -68,11 +65,27 @@ impl Sweep {
         self.last.replace(now).map_or(ROUND, |last| (now - last).min(ROUND))
     }
 
-    /// Whether a turn that took too long is paid for; this one pays its part.
-    fn is_paid(&mut self) -> bool {
-        let paid = self.debt.is_zero();
-        self.debt = self.debt.saturating_sub(BUDGET);
-        paid
+    /// Whether turns that took too long are paid for, now that so much time has passed.
+    fn is_paid(&mut self, since: Duration) -> bool {
+        self.debt = self.debt.saturating_sub(since / TURNS_TO_A_BUDGET);
+        self.debt.is_zero()
+    }
+
+    /// A turn has looked for so long.
+    fn charge(&mut self, took: Duration) {
+        self.debt += took.saturating_sub(BUDGET);
+    }
+}
+
+/// Does a turn that its timer has held back.
+///
+/// Timers go by the clock of the server. One that was set back would hold them for as
+/// long; lateness is told by a clock that only goes forward.
+pub(crate) fn catch_up(ctx: Context<'_>) {
+    let late = parking::with_sweep(|sweep, _| sweep.timer.take_if(|timer| timer.is_late()));
+    if let Some(timer) = late {
+        timer.stop(ctx);
+        take_turn(ctx);
     }
 }
 
@@ -83,36 +96,43 @@ struct Turn;
 impl timer::Task for Turn {
     fn run(ctx: Context<'_>) {
         parking::with_sweep(|sweep, _| sweep.timer = None);
-        let all_seen = ctx.is_loading() || {
-            let all_seen = look_at_what_is_due(ctx);
-            look_at_the_next(ctx);
-            parking::release_soon();
-            all_seen
-        };
-        parking::with_sweep(|sweep, lot| {
-            if lot.parked() > 0 {
-                sweep.next_in(ctx, if all_seen { TURN_MILLIS } else { SOON_MILLIS });
-            }
-        });
+        take_turn(ctx);
     }
+}
+
+fn take_turn(ctx: Context<'_>) {
+    let all_seen = ctx.is_loading() || {
+        let all_seen = look_at_what_is_due(ctx);
+        look_at_the_next(ctx);
+        parking::release_soon();
+        all_seen
+    };
+    parking::with_sweep(|sweep, lot| {
+        if lot.parked() > 0 {
+            sweep.next_in(ctx, if all_seen { TURN_MILLIS } else { SOON_MILLIS });
+        }
+    });
 }
 
 /// Whether that was all that is due.
 fn look_at_what_is_due(ctx: Context<'_>) -> bool {
     let begun = Instant::now();
+    let mut all_seen = true;
     while let Some(queue) = parking::with_lot(|lot| lot.next_due(now())) {
         look(ctx, &queue);
         if begun.elapsed() > BUDGET {
-            return false;
+            all_seen = false;
+            break;
         }
     }
-    true
+    parking::with_sweep(|sweep, _| sweep.charge(begun.elapsed()));
+    all_seen
 }
 
 /// Goes on with the rest, each in its turn.
 fn look_at_the_next(ctx: Context<'_>) {
     let since = parking::with_sweep(|sweep, _| sweep.since_the_last());
-    if parking::with_sweep(|sweep, _| sweep.is_paid()) {
+    if parking::with_sweep(|sweep, _| sweep.is_paid(since)) {
         let begun = Instant::now();
         for (kind, budget) in [(Kind::Coming, BUDGET_OF_COMING), (Kind::Present, BUDGET)] {
             look_at_some(
@@ -123,7 +143,7 @@ fn look_at_the_next(ctx: Context<'_>) {
                 || begun.elapsed() <= EAGER,
             );
         }
-        parking::with_sweep(|sweep, _| sweep.debt = begun.elapsed().saturating_sub(BUDGET));
+        parking::with_sweep(|sweep, _| sweep.charge(begun.elapsed()));
     }
 }
 

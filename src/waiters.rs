@@ -14,6 +14,7 @@
 //! the model test (`waiters/model.rs`) drives the lot with numbers.
 
 use std::borrow::Borrow;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hash};
 use std::ops::Bound::{Excluded, Unbounded};
@@ -333,7 +334,6 @@ impl<H: Copy, K: Name> Lot<H, K> {
     /// A database was emptied, or all (`None`). Until [`Lot::reload`] or
     /// [`Lot::conclude_flush`] says which, it is a removal or a load.
     pub(crate) fn flush(&mut self, db: Option<Db>, now: i64) {
-        self.conclude_flush(); // a load has no more than one
         for id in self.take_rounds(db) {
             self.suspend(id, now);
         }
@@ -346,12 +346,16 @@ impl<H: Copy, K: Name> Lot<H, K> {
             let Some(queue) = self.queues.get_mut(&id) else {
                 continue;
             };
-            queue.state = State::Waiting;
             let (db, key, expires) = (queue.db, queue.key.clone(), queue.expires);
-            if let Some(newer) = self.by_key.entry(db).or_default().insert(key, id) {
-                self.settle_unlisted(newer, self.removal(newer, now));
+            match self.by_key.entry(db).or_default().entry(key) {
+                Entry::Vacant(place) => {
+                    place.insert(id);
+                    queue.state = State::Waiting;
+                    self.expect_expiry(id, expires, None);
+                }
+                // Somebody has found it missing, or another one, since it was taken.
+                Entry::Occupied(_) => self.settle_removed(id, now),
             }
-            self.expect_expiry(id, expires, None);
         }
         for queue in self.queues.values_mut() {
             if let Wanted::This(_) = queue.wanted {
@@ -614,7 +618,6 @@ impl<H: Copy, K: Name> Lot<H, K> {
             });
         }
         by_key.retain(|_, keys| !keys.is_empty());
-        taken.iter().for_each(|&id| self.look_no_more(id));
         taken
     }
 
@@ -640,6 +643,7 @@ impl<H: Copy, K: Name> Lot<H, K> {
     /// comes back.
     fn suspend(&mut self, id: QueueId, now: i64) {
         let outcome = self.removal(id, now);
+        self.look_no_more(id);
         if let Some(queue) = self.queues.get_mut(&id) {
             queue.state = State::Flushed(outcome);
             self.flushed.push(id);
@@ -649,6 +653,7 @@ impl<H: Copy, K: Name> Lot<H, K> {
     /// Settles a queue that is not found by key any more.
     fn settle_unlisted(&mut self, id: QueueId, outcome: Outcome) {
         let number = self.next_number();
+        self.look_no_more(id);
         if let Some(queue) = self.queues.get_mut(&id) {
             queue.state = State::Settled(number, outcome);
             self.settled.push_back(id);
@@ -679,7 +684,7 @@ impl<H: Copy, K: Name> Lot<H, K> {
         self.look_no_more(id);
     }
 
-    /// A queue is not looked at any more.
+    /// The time of a queue that does not wait is not looked at any more.
     fn look_no_more(&mut self, id: QueueId) {
         if let Some(due) = self.queues.get_mut(&id).and_then(|queue| queue.due.take()) {
             self.due.remove(&(due, id));

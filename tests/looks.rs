@@ -91,6 +91,30 @@ fn a_latch_that_comes_by_rename_is_noticed_whoever_else_comes() {
 }
 
 #[test]
+fn a_latch_that_comes_by_rename_is_noticed_between_slow_commands_and_new_waits() {
+    let server = Server::new();
+    let mut client = server.client();
+    let mut waiter = server.parked("LATCH.AWAIT k 0 MISSING WAIT");
+    let stop: &'static AtomicBool = Box::leak(Box::default());
+    let busy: Vec<_> = (0..3)
+        .map(|number| {
+            let mut client = server.client();
+            thread::spawn(move || {
+                for round in (0..).take_while(|_| !stop.load(Ordering::Relaxed)) {
+                    assert_eq!(client.run("DEBUG SLEEP 0.15"), ok());
+                    client.run(&format!("LATCH.AWAIT new:{number}:{round} 0.001 MISSING WAIT"));
+                }
+            })
+        })
+        .collect();
+    bring_an_aborted_latch(&mut client, "k");
+    // Each turn of the server takes longer than it should be until the next look.
+    waiter.receives_within(Duration::from_secs(6), &aborted("no"));
+    stop.store(true, Ordering::Relaxed);
+    busy.into_iter().for_each(|client| client.join().expect("a busy client"));
+}
+
+#[test]
 fn an_expiry_is_told_whoever_else_comes_and_though_the_server_does_not_look() {
     let server = Server::new();
     let mut client = server.client();
@@ -213,6 +237,7 @@ fn a_name_of_many_bytes_is_kept_once_and_not_copied_to_be_looked_at() {
     const WAITERS: usize = 4;
 
     let server = Server::new();
+    server.run("SET other x"); // else the server need not hash the name to look
     let used = || server.info("used_memory").parse::<usize>().unwrap();
     let before = used();
     let name = vec![b'x'; BYTES];

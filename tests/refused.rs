@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 
-const CANNOT_WAIT: &str = "ERR this connection cannot wait: the server does not park it, as one with a subscription; use another one";
+const CANNOT_WAIT: &str = "ERR this connection cannot wait: the server does not block it (has it a subscription?), use another one";
 const OUT_OF_RANGE: &str = "ERR timeout is out of range";
 
 /// The commands that wait for the latch `k`, with a timeout.

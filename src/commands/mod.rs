@@ -67,7 +67,10 @@ fn opened(ctx: Context<'_>, name: Str<'_>, mut key: Key<'_>, opening: Opening, e
     stats::OPEN.count();
     // First of all: from here on the round has its outcome, and the removal
     // that may follow finds nobody.
-    parking::with_lot(|lot| lot.open(ctx.db(), name.bytes(), Some(opening.round)));
+    // What an AOF tells of that is loaded under waiters has been before they came.
+    if !ctx.is_loading() {
+        parking::with_lot(|lot| lot.open(ctx.db(), name.bytes(), Some(opening.round)));
+    }
     if opening.linger == 0 {
         key.delete();
     } else {

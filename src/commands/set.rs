@@ -59,7 +59,9 @@ impl Command for Set {
         }
         if exists || count > 0 || options.linger > 0 {
             store(ctx, name, key, count, &options)?;
-        } else if parking::with_lot(|lot| lot.open(ctx.db(), name.bytes(), None)) {
+        } else if !ctx.is_loading()
+            && parking::with_lot(|lot| lot.open(ctx.db(), name.bytes(), None))
+        {
             // Nothing is stored, but a latch that was waited for came open.
             drop(key);
             propagate(ctx, name, count, &options);

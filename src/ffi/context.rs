@@ -200,8 +200,10 @@ impl<'a> Context<'a> {
             // server would, `s` takes one string, `c` one that ends with a NUL.
             let reply = unsafe { api!(RedisModule_Call)(ctx, command, format, key, value) };
             if reply.is_null() {
-                // A replica in a cluster would redirect it: it has come past `M`.
-                return io::Error::last_os_error().kind() != io::ErrorKind::PermissionDenied;
+                // By `M`; or nobody can be asked, since there is no such command. A node
+                // of a cluster that may not run it has come past `M`.
+                let refusal = io::Error::last_os_error().kind();
+                return matches!(refusal, io::ErrorKind::StorageFull | io::ErrorKind::NotFound);
             }
             // SAFETY: the reply is ours.
             unsafe { api!(RedisModule_FreeCallReply)(reply) };
@@ -218,8 +220,7 @@ impl<'a> Context<'a> {
     /// Whether the running command is all that is running: a connected client has
     /// sent it by itself, not in a transaction or a script, and no module calls it.
     pub(crate) fn is_outermost(self) -> bool {
-        let within = raw::REDISMODULE_CTX_FLAGS_LOADING;
-        is_main_thread() && !self.denies_blocking() && !self.has_flag(within) && self.is_connected()
+        is_main_thread() && !self.denies_blocking() && !self.is_loading() && self.is_connected()
     }
 
     /// Whether the client of this context is a connection, not one that a module

@@ -43,7 +43,8 @@ impl<T: Task> Timer<T> {
         Instant::now() > self.due + PATIENCE
     }
 
-    /// Stops the timer if it has not fired.
+    /// Stops the timer if it has not fired; not to be called by its own task, which
+    /// the server has still to clear away.
     pub(crate) fn stop(self, ctx: Context<'_>) {
         // SAFETY: an id of a timer that is no more is an answer, not an
         // accident; null: we do not want the data back.

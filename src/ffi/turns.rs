@@ -120,10 +120,12 @@ unsafe extern "C" fn on_turn<T: Task>(
     _data: *mut c_void,
 ) {
     let ends = subevent == raw::REDISMODULE_SUBEVENT_EVENTLOOP_BEFORE_SLEEP;
-    // SAFETY: the server passes a context that is valid during this call.
-    let ctx = unsafe { Context::from_raw(ctx) };
     if ends && NEEDED.load(Ordering::Relaxed) {
-        let more = guarded(false, || ctx.is_some_and(T::run));
+        let more = guarded(false, || {
+            // SAFETY: the server passes a context that is valid during this call.
+            let ctx = unsafe { Context::from_raw(ctx) };
+            ctx.is_some_and(T::run)
+        });
         NEEDED.store(more, Ordering::Relaxed);
     }
 }
@@ -131,11 +133,13 @@ unsafe extern "C" fn on_turn<T: Task>(
 /// The server has found the socket readable: in a turn, or while a command lets it
 /// look after its clients.
 unsafe extern "C" fn on_awake<T: Task>(_fd: c_int, _data: *mut c_void, _mask: c_int) {
-    if !NEEDED.load(Ordering::Relaxed)
-        && let Some(socket) = SOCKET.get()
-    {
-        socket.drain();
-        subscribe(None);
-        ARMED.store(false, Ordering::Relaxed);
-    }
+    guarded((), || {
+        if !NEEDED.load(Ordering::Relaxed)
+            && let Some(socket) = SOCKET.get()
+        {
+            socket.drain();
+            subscribe(None);
+            ARMED.store(false, Ordering::Relaxed);
+        }
+    });
 }

@@ -336,6 +336,7 @@ impl Model {
 
     fn flush(&mut self, db: Option<Db>) {
         self.decide(&Outcome::Gone, |stand| stand.want == Want::Flushed);
+        self.lot.conclude_flush();
         self.lot.flush(db, 0);
         let emptied = |key: usize| db.is_none_or(|db| KEYS[key].0 == db);
         for key in (0..KEYS.len()).filter(|&key| emptied(key)) {

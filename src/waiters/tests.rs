@@ -298,6 +298,7 @@ fn a_flush_before_that_of_a_load_was_a_removal() {
     lot.flush(None, 0);
     let made = Round::next();
     let later = park(&mut lot, 0, "k", made, 2);
+    lot.conclude_flush();
     lot.flush(None, 0);
     lot.reload(0);
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
@@ -383,6 +384,20 @@ fn nobody_is_overtaken_by_those_who_keep_coming() {
         lot.leave(ticket);
     }
     assert_eq!(seen, "abcabcab", "of six more, all of whom have left");
+}
+
+#[test]
+fn who_came_between_a_flush_and_a_load_into_it_waits_on_and_who_was_there_does_not() {
+    for round in [None, Some(Round::next())] {
+        let (mut lot, _, tickets) = parked("k", &[1]);
+        lot.flush(None, 0);
+        let later = park_on(&mut lot, 0, &[("k", round)], Rule::All, 2);
+        lot.reload(0);
+        assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
+        assert_eq!(outcome(&lot, later), None);
+        lot.open(0, b"k", Some(Round::next()));
+        assert_eq!(outcome(&lot, later), Some(Outcome::Opened));
+    }
 }
 
 #[test]
