@@ -7,8 +7,8 @@ use crate::ffi::context::Context;
 /// `latch.max-waiters`: how many clients may be parked; 0 is no limit.
 static MAX_WAITERS: Setting = Setting::new(c"max-waiters", 0, 0..=1_000_000);
 
-/// `latch.wake-batch`: how many clients are released in one turn of the event
-/// loop.
+/// `latch.wake-batch`: how many clients are released in every second turn of the
+/// event loop.
 static WAKE_BATCH: Setting = Setting::new(c"wake-batch", 256, 1..=1_000_000);
 
 static SETTINGS: [&Setting; 2] = [&MAX_WAITERS, &WAKE_BATCH];

@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::*;
 
 /// How long it may take until a latch is seen that came by a way for which
-/// there is no event: a sweep of one second, and time for the rest.
+/// there is no event: a look within a second, and time for the rest.
 const SOON: Duration = Duration::from_secs(4);
 
 /// What parks until there is a latch at `k`.

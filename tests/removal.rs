@@ -430,9 +430,9 @@ fn what_a_script_does_under_the_debugger_is_done_to_a_copy() {
         debugger.receive();
         debugger.send(["continue"]);
         debugger.receive_to_the_end();
-        let before = processor_time(&server);
+        let before = server.processor_time();
         std::thread::sleep(WHILE);
-        assert!(processor_time(&server) - before < WHILE / 2, "busy after {line}");
+        assert!(server.processor_time() - before < WHILE / 2, "busy after {line}");
         for waiter in &mut waiters {
             server.wait_parked(waiter);
         }
@@ -441,11 +441,6 @@ fn what_a_script_does_under_the_debugger_is_done_to_a_copy() {
             waiter.receives_only(&ok());
         }
     }
-}
-
-fn processor_time(server: &Server) -> Duration {
-    let seconds = |field| server.info(field).parse::<f64>().expect("a number");
-    Duration::from_secs_f64(seconds("used_cpu_user") + seconds("used_cpu_sys"))
 }
 
 #[test]

@@ -261,7 +261,7 @@ fn a_countdown_on_the_master_releases_those_who_wait_on_replicas() {
 }
 
 /// How long a replica may take to tell its clients of something for which
-/// the server has no event: a sweep of one second, and time for the rest.
+/// the server has no event: a look within a second, and time for the rest.
 const SOON: Duration = Duration::from_secs(2);
 
 #[test]

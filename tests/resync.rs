@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::*;
 
 /// How long a replica may take to tell its clients that their latch did not
-/// survive: a sweep of one second, and time for the rest.
+/// survive: a look within a second, and time for the rest.
 const SOON: Duration = Duration::from_secs(2);
 
 /// A master that soon forgets what it has propagated, and a replica in sync.

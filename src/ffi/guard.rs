@@ -24,8 +24,8 @@ fn describe(info: &PanicHookInfo<'_>) -> String {
 /// it panics. The panic is a bug of ours, and its message goes to the log.
 pub(crate) fn guarded<T>(or: T, body: impl FnOnce() -> T) -> T {
     // Nothing is observed half-changed after a panic: the state of the module
-    // is behind a `RefCell`, whose borrow ends with the unwinding, and its
-    // methods do not call out while they change it.
+    // is behind a `RefCell`, whose borrow ends with the unwinding, and its methods
+    // call out only to block a client, which calls nothing back.
     catch_unwind(AssertUnwindSafe(body)).unwrap_or(or)
 }
 

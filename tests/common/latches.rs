@@ -1,8 +1,17 @@
 //! Latches of every kind, and all that can be seen of a dataset of latches.
 
 use super::client::{Client, cmd};
-use super::resp::Reply;
+use super::resp::{Reply, ok};
 use super::server::Server;
+
+/// Has an aborted latch come to a key by a way of which no event tells, so that only
+/// a look at the key finds it.
+#[track_caller]
+pub fn bring_an_aborted_latch(client: &mut Client, key: &str) {
+    assert_eq!(client.run("LATCH.SET {aside} 1"), ok());
+    client.run("LATCH.ABORT {aside} no").int();
+    assert_eq!(client.run(&format!("RENAME {{aside}} {key}")), ok());
+}
 
 /// Makes latches that differ in everything in which latches can: fresh and
 /// counted, reset, at the limit, with and without a time to live, with ids,

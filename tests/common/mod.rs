@@ -64,7 +64,7 @@ pub use cluster::Cluster;
 pub use crowd::{aborted, expired, gone};
 pub use events::Events;
 pub use guard::TempDir;
-pub use latches::{Contents, make_latches};
+pub use latches::{Contents, bring_an_aborted_latch, make_latches};
 pub use library::{build, caller};
 pub use module_value::{Field, ModuleValue, crc64, dump, dumped};
 pub use pipe::Pipe;

@@ -1,5 +1,7 @@
 //! What a server says about itself, and waiting until it says so.
 
+use std::time::Duration;
+
 use super::client::Client;
 use super::resp::Reply;
 use super::server::Server;
@@ -46,6 +48,13 @@ impl Server {
             Some(value) => value,
             None => panic!("no field {name} in INFO"),
         }
+    }
+
+    /// The processor time that it has used.
+    #[track_caller]
+    pub fn processor_time(&self) -> Duration {
+        let seconds = |name| self.info(name).parse::<f64>().expect("a number");
+        Duration::from_secs_f64(seconds("used_cpu_user") + seconds("used_cpu_sys"))
     }
 
     /// The digest of all data: equal data, equal digest.
