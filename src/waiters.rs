@@ -325,7 +325,10 @@ impl<H: Copy, K: Name> Lot<H, K> {
     /// it back. Until [`Lot::reload`] or [`Lot::conclude_flush`] says which, it is a
     /// removal or not.
     pub(crate) fn displace(&mut self, db: Db, key: &[u8], round: Round, now: i64) {
-        if let Some(id) = self.find(db, key, Some(round)) {
+        let to_come = |queue: &Queue<K>| queue.wanted == Wanted::Coming; // nothing to lose
+        if let Some(id) = self.find(db, key, Some(round))
+            && !self.queues.get(&id).is_some_and(to_come)
+        {
             self.unlist(id);
             self.suspend(id, now);
         }

@@ -94,12 +94,26 @@ fn a_latch_that_comes_by_rename_is_noticed_between_slow_commands_and_new_waits()
             let mut client = server.client();
             thread::spawn(move || {
                 for round in (0..).take_while(|_| !stop.load(Ordering::Relaxed)) {
-                    assert_eq!(client.run("DEBUG SLEEP 0.15"), ok());
-                    client.run(&format!("LATCH.AWAIT new:{number}:{round} 0.001 MISSING WAIT"));
+                    // In one go, so that it parks behind a slow command, with no time
+                    // for timers in between.
+                    let new = format!("new:{number}:{round}");
+                    client.send_raw(
+                        &[
+                            encode(["DEBUG", "SLEEP", "0.15"]),
+                            encode(["LATCH.AWAIT", &new, "0.001", "MISSING", "WAIT"]),
+                        ]
+                        .concat(),
+                    );
+                    assert_eq!([client.receive(), client.receive()], [ok(), Reply::NullBulk]);
                 }
             })
         })
         .collect();
+    // They are in step by then: none of the turns is without one of them.
+    eventually("the server to be busy", PATIENCE, || {
+        let parked: u64 = server.info("latch_await_parked_total").parse().unwrap();
+        (parked > 9).then_some(())
+    });
     bring_an_aborted_latch(&mut client, "k");
     // Each turn of the server takes longer than it should be until the next look.
     waiter.receives_within(Duration::from_secs(6), &aborted("no"));

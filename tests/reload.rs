@@ -214,3 +214,22 @@ fn a_client_that_parks_right_behind_a_load_joins_those_who_wait() {
     waiter.receives_only(&ok());
     late.receives_only(&ok());
 }
+
+#[test]
+fn what_an_aof_tells_of_was_before_those_who_wait_while_it_is_loaded() {
+    let server = Server::builder().config("appendonly", "yes").start();
+    for line in ["LATCH.SET opened 1", "LATCH.COUNTDOWN opened", "LATCH.SET k 1", "FLUSHALL"] {
+        server.run(line);
+    }
+    server.run("LATCH.SET k 5");
+    let mut to_come = server.parked("LATCH.AWAIT opened 0 MISSING WAIT");
+    let mut flushed = server.parked("LATCH.AWAIT k 0");
+    assert_eq!(server.run("DEBUG LOADAOF"), ok());
+    // Its database was emptied within the load, which is where a latch may go.
+    flushed.receives_only(&gone());
+    assert_eq!(server.run("LATCH.GET k"), int(5));
+    server.wait_parked(&to_come);
+    assert_eq!(server.run("LATCH.SET opened 1"), ok());
+    assert_eq!(server.run("LATCH.COUNTDOWN opened"), int(0));
+    to_come.receives_only(&ok());
+}

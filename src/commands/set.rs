@@ -90,8 +90,11 @@ fn store(
         }
         None => {
             let round = key.put(Latch::new(count, options.linger));
-            parking::with_lot(|lot| lot.create(ctx.db(), name.bytes(), round, now()));
-            parking::release_soon(); // of a latch that went unnoticed
+            // One that a load makes is looked at when that is over.
+            if !ctx.is_loading() {
+                parking::with_lot(|lot| lot.create(ctx.db(), name.bytes(), round, now()));
+                parking::release_soon(); // of a latch that went unnoticed
+            }
             round
         }
     };
