@@ -1,8 +1,9 @@
 //! The settings: `CONFIG SET latch.…`, or arguments of `loadmodule`.
 
-use crate::args::parse_integer;
-use crate::ffi::config::{Setting, apply};
-use crate::ffi::context::Context;
+use border::config::{Setting, apply};
+use border::context::Context;
+
+use crate::numbers::parse_integer;
 
 /// `latch.max-waiters`: how many clients may be parked; 0 is no limit.
 static MAX_WAITERS: Setting = Setting::new(c"max-waiters", 0, 0..=1_000_000);
@@ -13,11 +14,11 @@ static WAKE_BATCH: Setting = Setting::new(c"wake-batch", 256, 1..=1_000_000);
 
 static SETTINGS: [&Setting; 2] = [&MAX_WAITERS, &WAKE_BATCH];
 
-/// Whether one more client may park where `parked` are.
-pub(crate) fn may_park(parked: usize) -> bool {
+/// How many clients may be parked.
+pub(crate) fn max_waiters() -> usize {
     match usize::try_from(MAX_WAITERS.get()) {
-        Ok(0) | Err(_) => true,
-        Ok(limit) => parked < limit,
+        Ok(0) | Err(_) => usize::MAX,
+        Ok(limit) => limit,
     }
 }
 
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn no_limit_lets_everybody_park() {
-        assert!(may_park(usize::MAX));
+    fn no_limit_is_one_that_nobody_reaches() {
+        assert_eq!(max_waiters(), usize::MAX);
     }
 }

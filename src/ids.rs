@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::{iter, mem};
 
-use crate::defrag::Mover;
+use crate::mover::Mover;
 
 /// A set of ids, which only grows.
 ///

@@ -5,9 +5,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::defrag::Mover;
 use crate::error::Error;
 use crate::ids::Ids;
+use crate::mover::Mover;
 
 /// The largest count a latch can hold: the largest integer of the protocol.
 pub(crate) const MAX_COUNT: i64 = i64::MAX;
@@ -49,6 +49,15 @@ pub(crate) enum Countdown {
     WasOpen,
     /// The id was recorded already; so many countdowns are missing.
     Duplicate(i64),
+}
+
+/// What there is to know of a latch that opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Opening {
+    /// What clients are parked on.
+    pub(crate) round: Round,
+    /// How long it stays, in ms; 0: not at all.
+    pub(crate) linger: i64,
 }
 
 /// What a latch is to somebody who comes to it.
@@ -147,6 +156,11 @@ impl Latch {
     /// What clients parked on this latch are parked on.
     pub(crate) fn round(&self) -> Round {
         self.round
+    }
+
+    /// What there is to know of it when it opens.
+    pub(crate) fn opening(&self) -> Opening {
+        Opening { round: self.round, linger: self.linger() }
     }
 
     /// What it is to somebody who comes to it.

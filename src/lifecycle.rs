@@ -2,62 +2,105 @@
 //! or a dataset behind the back of this module.
 //!
 //! None of it releases clients at once, since the server is in the middle of
-//! something: it only settles their outcome and asks for the end of the turn.
+//! something. It settles their outcome, or leaves that open until the end of the turn.
 
-use crate::ffi::context::{Context, now};
-use crate::ffi::events::are_expiries_told;
-use crate::ffi::load::detached_context;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use border::context::{Context, now};
+use border::events::{Events, are_expiries_told};
+use border::lock::Locked;
+use border::turns;
+
 use crate::latch::Latch;
-use crate::parking;
+use crate::lot::Db;
+use crate::parking::{self, with_lot};
 use crate::sweep;
-use crate::waiters::Db;
 
-/// A latch left its key. If it opened, its round is settled already.
-pub(crate) fn unlinked(db: Db, key: &[u8], latch: &Latch) {
-    let round = latch.round();
-    if !parking::with_lot(|lot| lot.is_waited_for(db, key, round)) {
-        return;
+/// Whether the dataset was replaced and the keys have not been looked at since.
+static RELOADED: AtomicBool = AtomicBool::new(false);
+
+/// What this module does where the server tells of something.
+#[derive(Debug)]
+pub(crate) struct Lifecycle;
+
+impl Events for Lifecycle {
+    type Value = Latch;
+
+    /// If the latch opened, its round is settled already.
+    fn unlinked(lock: Locked<'_>, db: Db, key: &[u8], latch: &Latch) {
+        let round = latch.round();
+        if !with_lot(lock, |lot| lot.is_waited_for(db, key, round)) {
+            return;
+        }
+        if Context::detached(lock).is_some_and(Context::is_loading) {
+            // By a load into the dataset that there is. The end of it is told, too.
+            with_lot(lock, |lot| lot.displace(db, key, round, now()));
+        } else if are_expiries_told() {
+            parking::removed_perhaps_by_expiry(lock, db, key, round, latch.arrived());
+        } else {
+            with_lot(lock, |lot| lot.remove(db, key, round, now()));
+            parking::release_soon(lock);
+        }
     }
-    if detached_context().is_some_and(Context::is_loading) {
-        // By a load into the dataset that there is. The end of it is told, too.
-        parking::with_lot(|lot| lot.displace(db, key, round, now()));
-    } else if are_expiries_told() {
-        parking::removed_perhaps_by_expiry(db, key, round, latch.arrived());
-    } else {
-        parking::with_lot(|lot| lot.remove(db, key, round, now()));
-        parking::release_soon();
+
+    fn flushed(lock: Locked<'_>, db: Option<Db>) {
+        with_lot(lock, |lot| {
+            lot.settle_suspended(); // a load has no more than one flush
+            lot.flush(db, now());
+        });
+        decide_soon(lock);
+    }
+
+    fn swapped(lock: Locked<'_>, a: Db, b: Db) {
+        with_lot(lock, |lot| lot.swap(a, b, now()));
+        parking::release_soon(lock);
+    }
+
+    /// The keys may hold other values now: latches that survived are the same
+    /// latches in new values.
+    fn loaded(lock: Locked<'_>) {
+        let somebody_waits = with_lot(lock, |lot| {
+            lot.reload(now());
+            lot.parked() > 0
+        });
+        RELOADED.store(somebody_waits, Ordering::Relaxed);
+        decide_soon(lock);
+    }
+
+    fn expired(ctx: Context<'_>, key: &[u8]) {
+        parking::removed_by_expiry(ctx.lock(), ctx.db(), key);
+    }
+
+    /// What must go on does, whatever has held it up.
+    fn tick(ctx: Context<'_>) {
+        sweep::catch_up(ctx);
+        parking::release_soon(ctx.lock());
     }
 }
 
-/// A key expired, where that is told. If it was a latch, `unlinked` was told just before.
-pub(crate) fn expired(db: Db, key: &[u8]) {
-    parking::removed_by_expiry(db, key);
+/// A removal whose meaning is open: it is one, or it is part of a load, which then
+/// has begun and ended by the end of this turn.
+fn decide_soon(lock: Locked<'_>) {
+    if RELOADED.load(Ordering::Relaxed) || with_lot(lock, |lot| lot.has_suspended()) {
+        turns::start(lock);
+    }
 }
 
-/// A database is emptied, or all are (`None`). This comes from `FLUSHDB` and
-/// `FLUSHALL`, and before a dataset is loaded in place of the old one.
-pub(crate) fn flushed(db: Option<Db>) {
-    parking::with_lot(|lot| {
-        lot.conclude_flush(); // a load has no more than one
-        lot.flush(db, now());
-    });
-    parking::decide_soon();
+/// What is done at the end of each turn while there is something to decide or
+/// somebody to release.
+impl turns::Task for Lifecycle {
+    fn run(ctx: Context<'_>) -> bool {
+        decide(ctx);
+        parking::release_in_turn(ctx.lock())
+    }
 }
 
-/// Two databases changed places.
-pub(crate) fn swapped(a: Db, b: Db) {
-    parking::with_lot(|lot| lot.swap(a, b, now()));
-    parking::release_soon();
-}
-
-/// A dataset has been loaded, or could not be.
-pub(crate) fn loaded() {
-    parking::dataset_replaced();
-}
-
-/// Comes several times a second, by a clock that only goes forward: what must go on
-/// does, whatever has held it up.
-pub(crate) fn tick(ctx: Context<'_>) {
-    sweep::catch_up(ctx);
-    parking::release_soon();
+/// Decides what flushes and loads have meant.
+fn decide(ctx: Context<'_>) {
+    with_lot(ctx.lock(), |lot| lot.settle_suspended());
+    if RELOADED.swap(false, Ordering::Relaxed) {
+        // All at once: it must be before anybody can change these keys,
+        // and is nothing beside the load itself.
+        sweep::look_at_all(ctx);
+    }
 }

@@ -10,20 +10,21 @@
 
 use std::sync::OnceLock;
 
-use crate::ffi::context::{Context, random_bytes};
-use crate::ffi::string::OwnedStr;
+use border::context::Context;
+use border::string::OwnedStr;
+
 use crate::slot::{slot_of, tag_of};
 
 /// The shadow of the keys that a command waits for: in a cluster they all have the
 /// slot of the `first`.
 pub(crate) fn shadow_of(ctx: Context<'_>, first: &[u8]) -> OwnedStr {
     static SECRET: OnceLock<[u8; 16]> = OnceLock::new();
-    name_beside(ctx, first, SECRET.get_or_init(random_bytes))
+    name_beside(ctx, first, SECRET.get_or_init(|| ctx.random_bytes()))
 }
 
 /// A name that nobody has used, in the slot of a key.
 pub(crate) fn unused_name(ctx: Context<'_>, key: &[u8]) -> OwnedStr {
-    name_beside(ctx, key, &random_bytes())
+    name_beside(ctx, key, &ctx.random_bytes())
 }
 
 fn name_beside(ctx: Context<'_>, key: &[u8], secret: &[u8; 16]) -> OwnedStr {

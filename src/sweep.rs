@@ -9,15 +9,16 @@
 
 use std::time::{Duration, Instant};
 
-use crate::ffi::context::{Context, now};
-use crate::ffi::key::Key;
-use crate::ffi::slots::is_slot_ours;
-use crate::ffi::string::SharedStr;
-use crate::ffi::timer::{self, Timer};
+use border::context::{Context, now};
+use border::lock::Shared;
+use border::string::SharedStr;
+use border::timer::{Alarm, Timer};
+
 use crate::latch::{Latch, State};
-use crate::parking;
+use crate::lot::{Kind, Lookup, Outcome, Sighting};
+use crate::parking::{release_soon, with_lot};
+use crate::payload::Key;
 use crate::slot::slot_of;
-use crate::waiters::{Kind, Outcome, Sighting, Watched};
 
 /// From turn to turn, in ms.
 const TURN_MILLIS: i64 = 25;
@@ -36,9 +37,11 @@ const BUDGET_OF_COMING: Duration = Duration::from_micros(200);
 /// When a turn follows one that could not look at all that is due, in ms.
 const SOON_MILLIS: i64 = 1;
 
+static SWEEP: Shared<Sweep> = Shared::new();
+
 /// What drives the looking, as long as somebody waits.
 #[derive(Debug, Default)]
-pub(crate) struct Sweep {
+struct Sweep {
     timer: Option<Timer<Turn>>,
     /// When the last turn was.
     last: Option<Instant>,
@@ -48,13 +51,7 @@ pub(crate) struct Sweep {
 }
 
 impl Sweep {
-    /// Begins, if it has not begun.
-    pub(crate) fn begin(&mut self, ctx: Context<'_>) {
-        if self.timer.is_none() {
-            self.next_in(ctx, TURN_MILLIS);
-        }
-    }
-
+    /// Takes the next turn in so many ms.
     fn next_in(&mut self, ctx: Context<'_>, millis: i64) {
         self.timer = Some(Timer::start(ctx, millis));
     }
@@ -77,12 +74,25 @@ impl Sweep {
     }
 }
 
+/// Begins, if it has not begun.
+pub(crate) fn begin(ctx: Context<'_>) {
+    with_sweep(ctx, |sweep| {
+        if sweep.timer.is_none() {
+            sweep.next_in(ctx, TURN_MILLIS);
+        }
+    });
+}
+
+fn with_sweep<T>(ctx: Context<'_>, access: impl FnOnce(&mut Sweep) -> T) -> T {
+    SWEEP.with(ctx.lock(), access)
+}
+
 /// Does a turn that its timer has held back.
 ///
 /// Timers go by the clock of the server. One that was set back would hold them for as
 /// long; lateness is told by a clock that only goes forward.
 pub(crate) fn catch_up(ctx: Context<'_>) {
-    let late = parking::with_sweep(|sweep, _| sweep.timer.take_if(|timer| timer.is_late()));
+    let late = with_sweep(ctx, |sweep| sweep.timer.take_if(|timer| timer.is_late()));
     if let Some(timer) = late {
         timer.stop(ctx);
         take_turn(ctx);
@@ -93,9 +103,9 @@ pub(crate) fn catch_up(ctx: Context<'_>) {
 #[derive(Debug)]
 struct Turn;
 
-impl timer::Task for Turn {
-    fn run(ctx: Context<'_>) {
-        parking::with_sweep(|sweep, _| sweep.timer = None);
+impl Alarm for Turn {
+    fn ring(ctx: Context<'_>) {
+        with_sweep(ctx, |sweep| sweep.timer = None);
         take_turn(ctx);
     }
 }
@@ -104,35 +114,34 @@ fn take_turn(ctx: Context<'_>) {
     let all_seen = ctx.is_loading() || {
         let all_seen = look_at_what_is_due(ctx);
         look_at_the_next(ctx);
-        parking::release_soon();
+        release_soon(ctx.lock());
         all_seen
     };
-    parking::with_sweep(|sweep, lot| {
-        if lot.parked() > 0 {
-            sweep.next_in(ctx, if all_seen { TURN_MILLIS } else { SOON_MILLIS });
-        }
-    });
+    if with_lot(ctx.lock(), |lot| lot.parked() > 0) {
+        let millis = if all_seen { TURN_MILLIS } else { SOON_MILLIS };
+        with_sweep(ctx, |sweep| sweep.next_in(ctx, millis));
+    }
 }
 
 /// Whether that was all that is due.
 fn look_at_what_is_due(ctx: Context<'_>) -> bool {
     let begun = Instant::now();
     let mut all_seen = true;
-    while let Some(queue) = parking::with_lot(|lot| lot.next_due(now())) {
-        look(ctx, &queue);
+    while let Some(lookup) = with_lot(ctx.lock(), |lot| lot.next_due(now())) {
+        look(ctx, &lookup);
         if begun.elapsed() > BUDGET {
             all_seen = false;
             break;
         }
     }
-    parking::with_sweep(|sweep, _| sweep.charge(begun.elapsed()));
+    with_sweep(ctx, |sweep| sweep.charge(begun.elapsed()));
     all_seen
 }
 
 /// Goes on with the rest, each in its turn.
 fn look_at_the_next(ctx: Context<'_>) {
-    let since = parking::with_sweep(|sweep, _| sweep.since_the_last());
-    if parking::with_sweep(|sweep, _| sweep.is_paid(since)) {
+    let since = with_sweep(ctx, |sweep| sweep.since_the_last());
+    if with_sweep(ctx, |sweep| sweep.is_paid(since)) {
         let begun = Instant::now();
         for (kind, budget) in [(Kind::Coming, BUDGET_OF_COMING), (Kind::Present, BUDGET)] {
             look_at_some(
@@ -143,7 +152,7 @@ fn look_at_the_next(ctx: Context<'_>) {
                 || begun.elapsed() <= EAGER,
             );
         }
-        parking::with_sweep(|sweep, _| sweep.charge(begun.elapsed()));
+        with_sweep(ctx, |sweep| sweep.charge(begun.elapsed()));
     }
 }
 
@@ -156,14 +165,14 @@ fn look_at_some(
     has_time: impl Fn() -> bool,
     has_plenty: impl Fn() -> bool,
 ) {
-    let all = parking::with_lot(|lot| lot.in_turn(kind));
+    let all = with_lot(ctx.lock(), |lot| lot.in_turn(kind));
     let share = (all as u128 * since.as_micros()).div_ceil(ROUND.as_micros());
     for nth in 0..all {
         if !(if (nth as u128) < share { has_time() } else { has_plenty() }) {
             break;
         }
-        if let Some(queue) = parking::with_lot(|lot| lot.next_in_turn(kind)) {
-            look(ctx, &queue);
+        if let Some(lookup) = with_lot(ctx.lock(), |lot| lot.next_in_turn(kind)) {
+            look(ctx, &lookup);
         }
     }
 }
@@ -171,37 +180,37 @@ fn look_at_some(
 /// Looks at everything that is waited for, at once.
 pub(crate) fn look_at_all(ctx: Context<'_>) {
     for kind in Kind::ALL {
-        for _ in 0..parking::with_lot(|lot| lot.in_turn(kind)) {
-            if let Some(queue) = parking::with_lot(|lot| lot.next_in_turn(kind)) {
-                look(ctx, &queue);
+        for _ in 0..with_lot(ctx.lock(), |lot| lot.in_turn(kind)) {
+            if let Some(lookup) = with_lot(ctx.lock(), |lot| lot.next_in_turn(kind)) {
+                look(ctx, &lookup);
             }
         }
     }
 }
 
-fn look(ctx: Context<'_>, queue: &Watched<SharedStr>) {
-    ctx.select_db(queue.db);
-    let key = Key::look(ctx, queue.key.as_str());
-    let found = match key.latch() {
+fn look(ctx: Context<'_>, lookup: &Lookup<SharedStr>) {
+    ctx.select_db(lookup.db);
+    let key = Key::look(ctx, lookup.key.as_str());
+    let found = match key.value() {
         Ok(Some(latch)) => sight(latch, key.expiry()),
         Ok(None) => Sighting::Nothing,
         Err(_) => Sighting::Other,
     };
     drop(key);
-    if parking::with_lot(|lot| lot.observe(queue.id, found, now()))
-        && let Some(outcome) = end_of_the_vanished(ctx, queue)
+    if with_lot(ctx.lock(), |lot| lot.observe(lookup.queue, found, now()))
+        && let Some(outcome) = end_of_the_vanished(ctx, lookup)
     {
-        parking::with_lot(|lot| lot.vanish(queue.id, outcome));
+        with_lot(ctx.lock(), |lot| lot.vanish(lookup.queue, outcome));
     }
 }
 
 /// Whatever removes a latch is told, but for two things: its time has passed, or its
 /// slot has gone. Those who wait where that has gone are redirected by the server.
-fn end_of_the_vanished(ctx: Context<'_>, queue: &Watched<SharedStr>) -> Option<Outcome> {
+fn end_of_the_vanished(ctx: Context<'_>, lookup: &Lookup<SharedStr>) -> Option<Outcome> {
     if !ctx.is_cluster() {
         return Some(Outcome::Expired);
     }
-    match is_slot_ours(slot_of(queue.key.as_str().bytes())) {
+    match ctx.serves_slot(slot_of(lookup.key.as_str().bytes())) {
         Some(true) => Some(Outcome::Expired),
         Some(false) => None,
         None => Some(Outcome::Gone),

@@ -3,6 +3,8 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use common::*;
 
@@ -15,8 +17,6 @@ struct Known {
     keys: Keys,
     key_flags: &'static str,
     since: &'static str,
-    /// The arguments as [`syntax`] writes them.
-    syntax: &'static str,
 }
 
 /// Which arguments are keys.
@@ -38,9 +38,6 @@ const COMMANDS: [Known; 13] = [
         keys: Keys::First,
         key_flags: "OW update",
         since: "0.1.0",
-        syntax: "key#0 count:integer [NX | XX] [EX seconds:integer | PX milliseconds:integer | \
-            EXAT unix-time-seconds:unix-time | PXAT unix-time-milliseconds:unix-time | KEEPTTL] \
-            [LINGER linger-seconds:double]",
     },
     Known {
         name: "latch.countdown",
@@ -50,7 +47,6 @@ const COMMANDS: [Known; 13] = [
         keys: Keys::First,
         key_flags: "RW access update",
         since: "0.1.0",
-        syntax: "key#0 [decrement:integer] [ID id:string]",
     },
     Known {
         name: "latch.await",
@@ -60,7 +56,6 @@ const COMMANDS: [Known; 13] = [
         keys: Keys::First,
         key_flags: "RO access",
         since: "0.1.0",
-        syntax: "key#0 timeout:double [MISSING <OPEN | ERROR | WAIT>]",
     },
     Known {
         name: "latch.awaitall",
@@ -70,7 +65,6 @@ const COMMANDS: [Known; 13] = [
         keys: Keys::Counted,
         key_flags: "RO access",
         since: "0.1.0",
-        syntax: "timeout:double numkeys:integer key#0... [MISSING <OPEN | ERROR | WAIT>]",
     },
     Known {
         name: "latch.awaitany",
@@ -80,7 +74,6 @@ const COMMANDS: [Known; 13] = [
         keys: Keys::Counted,
         key_flags: "RO access",
         since: "0.1.0",
-        syntax: "timeout:double numkeys:integer key#0... [MISSING <OPEN | ERROR | WAIT>]",
     },
     Known {
         name: "latch.arrive",
@@ -90,7 +83,6 @@ const COMMANDS: [Known; 13] = [
         keys: Keys::First,
         key_flags: "RW access update",
         since: "0.1.0",
-        syntax: "key#0 timeout:double [ID id:string]",
     },
     Known {
         name: "latch.add",
@@ -100,7 +92,6 @@ const COMMANDS: [Known; 13] = [
         keys: Keys::First,
         key_flags: "RW access update",
         since: "0.1.0",
-        syntax: "key#0 increment:integer",
     },
     Known {
         name: "latch.abort",
@@ -110,7 +101,6 @@ const COMMANDS: [Known; 13] = [
         keys: Keys::First,
         key_flags: "RW access update",
         since: "0.1.0",
-        syntax: "key#0 [reason:string]",
     },
     Known {
         name: "latch.get",
@@ -120,7 +110,6 @@ const COMMANDS: [Known; 13] = [
         keys: Keys::First,
         key_flags: "RO access",
         since: "0.1.0",
-        syntax: "key#0",
     },
     Known {
         name: "latch.info",
@@ -130,7 +119,6 @@ const COMMANDS: [Known; 13] = [
         keys: Keys::First,
         key_flags: "RO access",
         since: "0.1.0",
-        syntax: "key#0",
     },
     Known {
         name: "latch.arrived",
@@ -140,7 +128,6 @@ const COMMANDS: [Known; 13] = [
         keys: Keys::First,
         key_flags: "RO access",
         since: "0.1.0",
-        syntax: "key#0",
     },
     Known {
         name: "latch.waiters",
@@ -150,7 +137,6 @@ const COMMANDS: [Known; 13] = [
         keys: Keys::None,
         key_flags: "",
         since: "0.1.0",
-        syntax: "[COUNT count:integer]",
     },
     Known {
         name: "latch.help",
@@ -160,7 +146,6 @@ const COMMANDS: [Known; 13] = [
         keys: Keys::None,
         key_flags: "",
         since: "0.1.0",
-        syntax: "",
     },
 ];
 
@@ -229,33 +214,104 @@ fn command_docs_describe_every_command() {
             assert!(is_sentence, "{name}: {summary}");
             let complexity = docs.field("complexity").text();
             assert!(complexity.starts_with("O("), "{name}: {complexity}");
-            let arguments = docs.field("arguments").items();
-            assert_eq!(syntax(arguments, " "), known.syntax, "{name}");
         }
     }
 }
 
-/// Arguments as the reference of a command shows them, each with its type:
-/// `key#0` is a key, of the first key spec.
+/// What each argument is, by its name.
+const TYPES: [(&str, &str); 14] = [
+    ("condition", "oneof"),
+    ("count", "integer"),
+    ("decrement", "integer"),
+    ("expiration", "oneof"),
+    ("id", "string"),
+    ("increment", "integer"),
+    ("key", "key"),
+    ("linger-seconds", "double"),
+    ("milliseconds", "integer"),
+    ("missing", "oneof"),
+    ("numkeys", "integer"),
+    ("reason", "string"),
+    ("seconds", "integer"),
+    ("timeout", "double"),
+];
+
+#[test]
+fn the_syntax_of_every_command_is_the_same_in_its_docs_in_the_help_and_in_the_readme() {
+    let server = Server::new();
+    for (mut client, _) in server.clients() {
+        let mut expected = Vec::new();
+        for Known { name, .. } in &COMMANDS {
+            let docs = client.call(["COMMAND", "DOCS", name]);
+            let arguments = optional(docs.field(name), "arguments").map_or(&[][..], Reply::items);
+            expected.push(format!("{} {}", name.to_uppercase(), syntax(arguments, " ")));
+        }
+        let expected: Vec<_> = expected.iter().map(|line| line.trim().to_owned()).collect();
+        let of_help = syntax_of_help(&client.run("LATCH.HELP"));
+        assert_eq!(of_help, BTreeSet::from_iter(expected.iter().cloned()));
+        let bare = |line: &String| line.replace(['<', '>'], "");
+        assert_eq!(syntax_of_readme(), BTreeSet::from_iter(expected.iter().map(bare)));
+    }
+}
+
+/// Arguments as a reference shows them.
 fn syntax(arguments: &[Reply], separator: &str) -> String {
     let arguments = arguments.iter().map(|argument| {
         let Argument { name, token, kind } = read(argument);
-        let choices = || syntax(argument.field("arguments").items(), " | ");
-        let shown = match kind.as_str() {
-            "pure-token" => token,
-            "key" => format!("{name}#{}", argument.field("key_spec_index").int()),
-            "oneof" if token.is_empty() => choices(),
-            "oneof" => format!("{token} <{}>", choices()),
-            _ => format!("{token} {name}:{kind}").trim_start().to_owned(),
+        if let Some((_, expected)) = TYPES.iter().find(|(known, _)| *known == name) {
+            assert_eq!(kind, *expected, "{name}");
+        } else {
+            let expected = if name.starts_with("unix-time-") { "unix-time" } else { "pure-token" };
+            assert_eq!(kind, expected, "{name}");
+        }
+        let value = match kind.as_str() {
+            "pure-token" => String::new(),
+            "oneof" => syntax(argument.field("arguments").items(), " | "),
+            _ => format!("<{name}>"),
         };
+        let shown = format!("{token} {value}").trim().to_owned();
+        if kind == "key" {
+            assert_eq!(argument.field("key_spec_index"), &int(0), "the one key spec");
+        }
         match optional(argument, "flags").map(sorted).as_deref() {
             None => shown,
             Some("optional") => format!("[{shown}]"),
-            Some("multiple") => format!("{shown}..."),
+            Some("multiple") => format!("{shown} [{shown} ...]"),
             Some(flags) => format!("{shown} ({flags}?)"),
         }
     });
     arguments.collect::<Vec<_>>().join(separator)
+}
+
+/// The syntax of each command in `LATCH.HELP`: a line that is not indented, and those that
+/// go on with it.
+fn syntax_of_help(help: &Reply) -> BTreeSet<String> {
+    let mut commands: Vec<String> = Vec::new();
+    for line in help.items()[1..].iter().map(Reply::text) {
+        match line.strip_prefix("    ") {
+            None => commands.push(format!("LATCH.{line}")),
+            Some(more) if more.starts_with(['[', '|']) => {
+                let command = commands.last_mut().expect("a command comes first");
+                *command = format!("{command} {more}");
+            }
+            Some(_) => {} // what it does
+        }
+    }
+    commands.into_iter().collect()
+}
+
+/// The syntax of each command in the README: in the blocks of `text` that begin with a
+/// command.
+fn syntax_of_readme() -> BTreeSet<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(path).unwrap();
+    let blocks = readme.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let commands = blocks.filter(|block| block.starts_with("LATCH."));
+    let lines = commands.flat_map(|block| {
+        let joined = block.replace("\n    ", " ");
+        joined.lines().map(str::to_owned).collect::<Vec<_>>()
+    });
+    lines.collect()
 }
 
 struct Argument {

@@ -151,7 +151,7 @@ fn the_servers_that_were_run_are_those_of_the_list() {
 fn the_oldest_servers_of_the_list_are_those_that_the_module_asks_for() {
     let [redis, valkey] =
         servers(&["server_names", "by_hand"]).map(|versions| dotted(&versions[0]));
-    let needs = format!("latch needs Redis {redis} or newer, or Valkey {valkey} or newer");
-    expect_said("src/ffi/load.rs", &needs);
+    let needs = format!("needs Redis {redis} or newer, or Valkey {valkey} or newer");
+    expect_said("border/src/entry.rs", &needs);
     expect_said("README.md", &format!("Redis {redis} and newer and Valkey {valkey} and newer"));
 }

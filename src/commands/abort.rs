@@ -1,15 +1,20 @@
-//! `LATCH.ABORT key [reason]`
+//! `LATCH.ABORT`
 
 use std::borrow::Cow;
 
+use border::command::Command;
+use border::context::Context;
+use border::reply::Reply;
+use border::spec::{Arg, KeyUse, Kind, Spec};
+use border::string::Str;
+
+use super::options::KEY;
+use super::{announce, existing};
 use crate::args::Args;
 use crate::error::Error;
-use crate::ffi::command::{Arg, Command, KeyUse, Spec};
-use crate::ffi::context::{Context, Reply};
-use crate::ffi::key::Key;
-use crate::ffi::string::Str;
 use crate::latch::MAX_TEXT;
-use crate::parking;
+use crate::parking::{release, with_lot};
+use crate::payload::Key;
 use crate::stats;
 
 /// What there is to say if nothing was said.
@@ -20,38 +25,51 @@ const DEFAULT_REASON: &[u8] = b"aborted";
 pub(crate) struct Abort;
 
 impl Command for Abort {
-    const SPEC: Spec = Spec {
+    type Error = Error;
+
+    const SPEC: &'static Spec = &Spec {
         name: c"latch.abort",
         flags: c"write fast",
         categories: c"write fast",
-        summary: c"Breaks a closed latch: its waiters, and all who come later, get an error with the reason.",
+        summary: c"Breaks a closed latch: its waiters, and all who come later, get an error with the reason. Returns the number of waiters.",
         complexity: c"O(N) where N is the number of parked clients; they are released in bounded steps",
         since: c"0.1.0",
         arity: -2,
         keys: KeyUse::UPDATE,
-        args: &[Arg::key(), Arg::string(c"reason").optional()],
+        args: &[KEY, Arg::new(c"reason", Kind::String).optional()],
     };
 
-    fn run(ctx: Context<'_>, mut args: Args<'_, Str<'_>>) -> Result<Reply, Error> {
-        let name = *args.next()?;
-        let reason = if args.is_empty() { DEFAULT_REASON } else { args.next()?.bytes() };
-        args.finish()?;
-        let reason = one_line(reason)?;
-
-        let mut key = Key::write(ctx, name);
-        let latch = super::existing(&mut key)?;
+    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+        let Request { name, reason } = Request::parse(Args::new(args))?;
+        let mut key = Key::write(ctx, *name);
+        let latch = existing(&mut key)?;
         if !latch.abort(&reason)? {
             return Ok(Reply::Integer(0));
         }
         let round = latch.round();
-        let (db, bytes) = (ctx.db(), name.bytes());
-        let released = parking::with_lot(|lot| lot.abort(db, bytes, round, &reason));
         drop(key);
+        let released =
+            with_lot(ctx.lock(), |lot| lot.abort(ctx.db(), name.bytes(), round, &reason));
         ctx.replicate_verbatim();
-        super::changed(ctx, name, c"latch.abort");
+        announce(ctx, *name, c"latch.abort");
         stats::ABORT.count();
-        parking::release(ctx);
+        release(ctx);
         Ok(Reply::Integer(i64::try_from(released).unwrap_or(i64::MAX)))
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Request<'a, S> {
+    name: &'a S,
+    reason: Cow<'a, [u8]>,
+}
+
+impl<'a, S: AsRef<[u8]>> Request<'a, S> {
+    fn parse(mut args: Args<'a, S>) -> Result<Self, Error> {
+        let name = args.next()?;
+        let reason = if args.is_empty() { DEFAULT_REASON } else { args.next()?.as_ref() };
+        args.finish()?;
+        Ok(Self { name, reason: one_line(reason)? })
     }
 }
 
@@ -75,6 +93,10 @@ mod tests {
     use super::*;
     use crate::latch::is_reason;
 
+    fn reason<'a>(words: &'a [&'a [u8]]) -> Result<Vec<u8>, Error> {
+        Request::parse(Args::new(words)).map(|request| request.reason.to_vec())
+    }
+
     #[test]
     fn a_reason_is_one_line() {
         for (given, kept) in [
@@ -84,15 +106,21 @@ mod tests {
             (b"\xff", b"\xff"),
             (b"", b"aborted"),
         ] {
-            let line = one_line(given).unwrap();
-            assert_eq!(*line, *kept);
-            assert!(is_reason(&line));
+            let reason = reason(&[b"key", given]).unwrap();
+            assert_eq!(reason, kept);
+            assert!(is_reason(&reason));
         }
     }
 
     #[test]
+    fn a_reason_may_be_left_out_but_is_one_argument() {
+        assert_eq!(reason(&[b"key"]), Ok(b"aborted".to_vec()));
+        assert_eq!(reason(&[b"key", b"disk", b"full"]), Err(Error::Syntax));
+    }
+
+    #[test]
     fn a_long_reason_is_refused() {
-        assert!(one_line(&[b'x'; MAX_TEXT]).is_ok());
-        assert_eq!(one_line(&[b'x'; MAX_TEXT + 1]), Err(Error::ReasonLength));
+        assert!(reason(&[b"key", &[b'x'; MAX_TEXT]]).is_ok());
+        assert_eq!(reason(&[b"key", &[b'x'; MAX_TEXT + 1]]), Err(Error::ReasonLength));
     }
 }

@@ -1,19 +1,26 @@
-//! `LATCH.ADD key increment`
+//! `LATCH.ADD`
 
+use border::command::Command;
+use border::context::Context;
+use border::reply::Reply;
+use border::spec::{Arg, KeyUse, Kind, Spec};
+use border::string::Str;
+
+use super::options::KEY;
+use super::{announce, existing};
 use crate::args::Args;
 use crate::error::Error;
-use crate::ffi::command::{Arg, Command, KeyUse, Spec};
-use crate::ffi::context::{Context, Reply};
-use crate::ffi::key::Key;
-use crate::ffi::string::Str;
 use crate::latch::MAX_COUNT;
+use crate::payload::Key;
 
 /// Raises the count of a closed latch.
 #[derive(Debug)]
 pub(crate) struct Add;
 
 impl Command for Add {
-    const SPEC: Spec = Spec {
+    type Error = Error;
+
+    const SPEC: &'static Spec = &Spec {
         name: c"latch.add",
         flags: c"write fast",
         categories: c"write fast",
@@ -22,19 +29,45 @@ impl Command for Add {
         since: c"0.1.0",
         arity: 3,
         keys: KeyUse::UPDATE,
-        args: &[Arg::key(), Arg::integer(c"increment")],
+        args: &[KEY, Arg::new(c"increment", Kind::Integer)],
     };
 
-    fn run(ctx: Context<'_>, mut args: Args<'_, Str<'_>>) -> Result<Reply, Error> {
-        let name = *args.next()?;
-        let by = args.integer(1..=MAX_COUNT)?;
-        args.finish()?;
-
-        let mut key = Key::write(ctx, name);
-        let count = super::existing(&mut key)?.add(by)?;
+    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+        let Request { name, by } = Request::parse(Args::new(args))?;
+        let mut key = Key::write(ctx, *name);
+        let count = existing(&mut key)?.add(by)?;
         drop(key);
         ctx.replicate_verbatim();
-        super::changed(ctx, name, c"latch.add");
+        announce(ctx, *name, c"latch.add");
         Ok(Reply::Integer(count))
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Request<'a, S> {
+    name: &'a S,
+    by: i64,
+}
+
+impl<'a, S: AsRef<[u8]>> Request<'a, S> {
+    fn parse(mut args: Args<'a, S>) -> Result<Self, Error> {
+        let (name, by) = (args.next()?, args.integer(1..=MAX_COUNT)?);
+        args.finish()?;
+        Ok(Self { name, by })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_increment_is_at_least_1() {
+        let by = |text| Request::parse(Args::new(&["key", text])).map(|request| request.by);
+        assert_eq!(by("1"), Ok(1));
+        assert_eq!(by("9223372036854775807"), Ok(MAX_COUNT));
+        for text in ["0", "-1", "9223372036854775808", "1.5", "x", ""] {
+            assert_eq!(by(text), Err(Error::NotAnInteger), "{text}");
+        }
     }
 }

@@ -1,18 +1,24 @@
-//! `LATCH.ARRIVED key`
+//! `LATCH.ARRIVED`
 
+use border::command::Command;
+use border::context::Context;
+use border::reply::Reply;
+use border::spec::{KeyUse, Spec};
+use border::string::Str;
+
+use super::options::KEY;
 use crate::args::Args;
 use crate::error::Error;
-use crate::ffi::command::{Arg, Command, KeyUse, Spec};
-use crate::ffi::context::{Context, Reply};
-use crate::ffi::key::Key;
-use crate::ffi::string::Str;
+use crate::payload::Key;
 
-/// Replies the recorded ids.
+/// Returns the recorded ids.
 #[derive(Debug)]
 pub(crate) struct Arrived;
 
 impl Command for Arrived {
-    const SPEC: Spec = Spec {
+    type Error = Error;
+
+    const SPEC: &'static Spec = &Spec {
         name: c"latch.arrived",
         flags: c"readonly",
         categories: c"read slow",
@@ -21,14 +27,12 @@ impl Command for Arrived {
         since: c"0.1.0",
         arity: 2,
         keys: KeyUse::READ,
-        args: &[Arg::key()],
+        args: &[KEY],
     };
 
-    fn run(ctx: Context<'_>, mut args: Args<'_, Str<'_>>) -> Result<Reply, Error> {
-        let name = *args.next()?;
-        args.finish()?;
-        let key = Key::read(ctx, name);
-        match key.latch()? {
+    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+        let key = Key::read(ctx, *Args::new(args).only()?);
+        match key.value()? {
             None => ctx.reply_array(0),
             Some(latch) => {
                 ctx.reply_array(latch.arrived());

@@ -1,25 +1,30 @@
-//! `LATCH.AWAITALL` and `LATCH.AWAITANY timeout numkeys key [key ...]
-//! [MISSING OPEN|ERROR|WAIT]`
+//! `LATCH.AWAITALL` and `LATCH.AWAITANY`
 
-use crate::args::{Args, Timeout};
+use border::command::Command;
+use border::context::Context;
+use border::reply::Reply;
+use border::spec::{Arg, KeyUse, Kind, Spec};
+use border::string::Str;
+
+use super::r#await::{Found, find};
+use super::options::{KEY, Missing, TIMEOUT};
+use crate::args::Args;
 use crate::error::Error;
-use crate::ffi::command::{Arg, Command, KeyUse, Spec};
-use crate::ffi::context::{Context, Reply};
-use crate::ffi::string::Str;
+use crate::lot::{Rule, Target};
 use crate::stats;
-use crate::waiters::{Rule, Target};
+use crate::time::Timeout;
+use crate::wait::{self, Success};
 
-use super::r#await::{Answer, Found, Missing, find, may_park, park};
-
-const ARGS: &[Arg] =
-    &[Arg::double(c"timeout"), Arg::integer(c"numkeys"), Arg::key().repeated(), Missing::ARG];
+const ARGS: &[Arg] = &[TIMEOUT, Arg::new(c"numkeys", Kind::Integer), KEY.repeated(), Missing::ARG];
 
 /// Waits until all of the latches have opened.
 #[derive(Debug)]
 pub(crate) struct AwaitAll;
 
 impl Command for AwaitAll {
-    const SPEC: Spec = Spec {
+    type Error = Error;
+
+    const SPEC: &'static Spec = &Spec {
         name: c"latch.awaitall",
         flags: c"readonly blocking getkeys-api",
         categories: c"read slow blocking",
@@ -31,14 +36,13 @@ impl Command for AwaitAll {
         args: ARGS,
     };
 
-    fn run(ctx: Context<'_>, args: Args<'_, Str<'_>>) -> Result<Reply, Error> {
-        let latches = Latches::find(ctx, args)?;
-        match latches.failed.into_iter().next() {
-            Some(error) => Err(error),
-            None if latches.closed.is_empty() => Ok(Reply::Ok),
-            None if !may_park(ctx, latches.first)? => Ok(Reply::Null),
-            None => park(ctx, &latches.closed, Rule::All, latches.timeout, Answer::Ok),
-        }
+    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+        let Latches { timeout, failed, closed, .. } = Latches::find(ctx, args)?;
+        Ok(match failed.into_iter().next() {
+            Some(error) => return Err(error),
+            None if closed.is_empty() => Reply::Ok,
+            None => wait::begin(ctx, &closed, Rule::All, timeout, Success::Ok)?,
+        })
     }
 }
 
@@ -47,7 +51,9 @@ impl Command for AwaitAll {
 pub(crate) struct AwaitAny;
 
 impl Command for AwaitAny {
-    const SPEC: Spec = Spec {
+    type Error = Error;
+
+    const SPEC: &'static Spec = &Spec {
         name: c"latch.awaitany",
         flags: c"readonly blocking getkeys-api",
         categories: c"read slow blocking",
@@ -59,24 +65,21 @@ impl Command for AwaitAny {
         args: ARGS,
     };
 
-    fn run(ctx: Context<'_>, args: Args<'_, Str<'_>>) -> Result<Reply, Error> {
-        let latches = Latches::find(ctx, args)?;
-        if let Some(name) = latches.open {
+    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+        let Latches { timeout, open, failed, closed } = Latches::find(ctx, args)?;
+        if let Some(name) = open {
             return Ok(Reply::Bulk(name.into()));
         }
-        match latches.failed.into_iter().next_back() {
-            Some(error) if latches.closed.is_empty() => Err(error),
-            _ if !may_park(ctx, latches.first)? => Ok(Reply::Null),
-            _ => park(ctx, &latches.closed, Rule::Any, latches.timeout, Answer::Key),
-        }
+        Ok(match failed.into_iter().next_back() {
+            Some(error) if closed.is_empty() => return Err(error),
+            _ => wait::begin(ctx, &closed, Rule::Any, timeout, Success::Key)?,
+        })
     }
 }
 
 /// What the keys of a command hold as its wait begins.
 struct Latches<'a> {
     timeout: Timeout,
-    /// The first key.
-    first: Str<'a>,
     /// The first that is open.
     open: Option<&'a [u8]>,
     /// Why others are not, nor will be.
@@ -85,14 +88,10 @@ struct Latches<'a> {
 }
 
 impl<'a> Latches<'a> {
-    fn find(ctx: Context<'_>, mut args: Args<'a, Str<'a>>) -> Result<Self, Error> {
-        let timeout = Timeout::parse(args.next()?.bytes())?;
-        let keys = args.keys()?;
-        let missing = Missing::parse(args)?;
-        let &first = keys.first().ok_or(Error::NumKeys)?;
-
+    fn find(ctx: Context<'_>, args: &'a [Str<'a>]) -> Result<Self, Error> {
+        let Request { timeout, keys, missing } = Request::parse(Args::new(args))?;
         let (failed, closed) = (Vec::new(), Vec::new());
-        let mut latches = Self { timeout, first, open: None, failed, closed };
+        let mut latches = Self { timeout, open: None, failed, closed };
         for &name in keys {
             match find(ctx, name, missing)? {
                 Found::Open => latches.open = latches.open.or(Some(name.bytes())),
@@ -102,5 +101,41 @@ impl<'a> Latches<'a> {
         }
         stats::AWAIT.count();
         Ok(latches)
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Request<'a, S> {
+    timeout: Timeout,
+    keys: &'a [S],
+    missing: Missing,
+}
+
+impl<'a, S: AsRef<[u8]>> Request<'a, S> {
+    fn parse(mut args: Args<'a, S>) -> Result<Self, Error> {
+        let timeout = Timeout::parse(args.next()?.as_ref())?;
+        let keys = args.keys()?;
+        let missing = Missing::read(&mut args)?;
+        args.finish()?;
+        Ok(Self { timeout, keys, missing })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_are_as_many_as_their_number_says() {
+        let parse = |words: &'static [&str]| {
+            Request::parse(Args::new(words)).map(|request| (request.keys, request.missing))
+        };
+        let ab: &[&str] = &["a", "b"];
+        assert_eq!(parse(&["1", "2", "a", "b"]), Ok((ab, Missing::Open)));
+        assert_eq!(parse(&["1", "2", "a", "b", "MISSING", "WAIT"]), Ok((ab, Missing::Wait)));
+        assert_eq!(parse(&["1", "1", "a", "b"]), Err(Error::Syntax));
+        assert_eq!(parse(&["1", "3", "a", "b"]), Err(Error::TooFewKeys));
+        assert_eq!(parse(&["a", "2", "b", "c"]), Err(Error::TimeoutNotAFloat));
+        assert_eq!(parse(&["1", "0", "a"]), Err(Error::NumKeys));
     }
 }

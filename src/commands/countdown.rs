@@ -1,60 +1,45 @@
-//! `LATCH.COUNTDOWN key [decrement] [ID id]`
+//! `LATCH.COUNTDOWN`
 
+use border::command::Command;
+use border::context::Context;
+use border::reply::Reply;
+use border::spec::{Arg, KeyUse, Kind, Spec};
+use border::string::Str;
+
+use super::options::{ID, KEY, read_id};
+use super::{announce, follow_opening};
 use crate::args::Args;
 use crate::error::Error;
-use crate::ffi::command::{Arg, Command, KeyUse, Spec};
-use crate::ffi::context::{Context, Reply};
-use crate::ffi::key::Key;
-use crate::ffi::string::Str;
-use crate::latch::{Countdown, MAX_COUNT, is_id};
+use crate::latch::{Countdown, MAX_COUNT};
+use crate::payload::Key;
 use crate::stats;
-
-use super::Opening;
 
 /// Counts down, and opens the latch at zero.
 #[derive(Debug)]
 pub(crate) struct CountDown;
 
 impl Command for CountDown {
-    const SPEC: Spec = Spec {
+    type Error = Error;
+
+    const SPEC: &'static Spec = &Spec {
         name: c"latch.countdown",
         flags: c"write fast",
         categories: c"write fast",
-        summary: c"Counts a latch down and returns what remains; at 0 it opens and its waiters are released.",
+        summary: c"Counts a latch down and returns what remains; at 0 it opens and its waiters are released. An id counts once.",
         complexity: c"O(1), or O(N) when it opens, where N is the number of parked clients, in bounded steps",
         since: c"0.1.0",
         arity: -2,
         keys: KeyUse::UPDATE,
-        args: &[
-            Arg::key(),
-            Arg::integer(c"decrement").optional(),
-            Arg::string(c"id").after(c"ID").optional(),
-        ],
+        args: &[KEY, Arg::new(c"decrement", Kind::Integer).optional(), ID],
     };
 
-    fn run(ctx: Context<'_>, mut args: Args<'_, Str<'_>>) -> Result<Reply, Error> {
-        let name = *args.next()?;
-        let mut id = read_id(&mut args)?;
-        let by = if id.is_some() || args.is_empty() { 1 } else { args.integer(1..=MAX_COUNT)? };
-        if id.is_none() {
-            id = read_id(&mut args)?;
-        }
-        args.finish()?;
-
-        let key = Key::write(ctx, name);
-        let countdown = count_down(ctx, name, key, by, id, || ctx.replicate_verbatim())?;
+    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+        let Request { name, by, id } = Request::parse(Args::new(args))?;
+        let countdown = count_down(ctx, *name, by, id, || ctx.replicate_verbatim())?;
         Ok(Reply::Integer(match countdown {
             Countdown::Remaining(count) | Countdown::Duplicate(count) => count,
             Countdown::Opened | Countdown::WasOpen => 0,
         }))
-    }
-}
-
-/// Reads the option `ID id`, if it comes next.
-pub(super) fn read_id<'a>(args: &mut Args<'_, Str<'a>>) -> Result<Option<&'a [u8]>, Error> {
-    match args.named("ID")?.map(|id| id.bytes()) {
-        Some(id) if !is_id(id) => Err(Error::IdLength),
-        id => Ok(id),
     }
 }
 
@@ -63,31 +48,80 @@ pub(super) fn read_id<'a>(args: &mut Args<'_, Str<'a>>) -> Result<Option<&'a [u8
 pub(super) fn count_down(
     ctx: Context<'_>,
     name: Str<'_>,
-    mut key: Key<'_>,
     by: i64,
     id: Option<&[u8]>,
     propagate: impl FnOnce(),
 ) -> Result<Countdown, Error> {
-    let Some(latch) = key.latch_mut()? else {
+    let event = c"latch.countdown";
+    let mut key = Key::write(ctx, name);
+    let Some(latch) = key.value_mut()? else {
         return Ok(Countdown::WasOpen);
     };
     let countdown = latch.count_down(by, id)?;
-    let opening = Opening { round: latch.round(), linger: latch.linger() };
-    let event = c"latch.countdown";
+    let opening = latch.opening();
     match countdown {
         Countdown::Duplicate(_) => stats::DUPLICATE.count(),
         Countdown::WasOpen => {}
         Countdown::Remaining(_) => {
             drop(key);
             propagate();
-            super::changed(ctx, name, event);
+            announce(ctx, name, event);
             stats::COUNTDOWN.count();
         }
         Countdown::Opened => {
             propagate();
-            super::opened(ctx, name, key, opening, event);
+            follow_opening(ctx, name, key, opening, event);
             stats::COUNTDOWN.count();
         }
     }
     Ok(countdown)
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Request<'a, S> {
+    name: &'a S,
+    by: i64,
+    id: Option<&'a [u8]>,
+}
+
+impl<'a, S: AsRef<[u8]>> Request<'a, S> {
+    /// An id that comes right after the key is told from a decrement by its word.
+    fn parse(mut args: Args<'a, S>) -> Result<Self, Error> {
+        let name = args.next()?;
+        let mut id = read_id(&mut args)?;
+        let by = if id.is_some() || args.is_empty() { 1 } else { args.integer(1..=MAX_COUNT)? };
+        if id.is_none() {
+            id = read_id(&mut args)?;
+        }
+        args.finish()?;
+        Ok(Self { name, by, id })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse<'a>(words: &'a [&'a str]) -> Result<(i64, Option<&'a [u8]>), Error> {
+        Request::parse(Args::new(words)).map(|request| (request.by, request.id))
+    }
+
+    #[test]
+    fn a_decrement_and_an_id_may_be_left_out() {
+        assert_eq!(parse(&["key"]), Ok((1, None)));
+        assert_eq!(parse(&["key", "3"]), Ok((3, None)));
+        assert_eq!(parse(&["key", "ID", "x"]), Ok((1, Some(&b"x"[..]))));
+        assert_eq!(parse(&["key", "3", "id", "x"]), Ok((3, Some(&b"x"[..]))));
+    }
+
+    #[test]
+    fn a_decrement_is_at_least_1_and_comes_before_the_id() {
+        for text in ["0", "-1", "9223372036854775808", "x", ""] {
+            assert_eq!(parse(&["key", text]), Err(Error::NotAnInteger), "{text}");
+        }
+        assert_eq!(parse(&["key", "ID", "x", "3"]), Err(Error::Syntax));
+        assert_eq!(parse(&["key", "3", "4"]), Err(Error::Syntax));
+        assert_eq!(parse(&["key", "ID", "x", "ID", "x"]), Err(Error::Syntax));
+        assert_eq!(parse(&[]), Err(Error::Syntax));
+    }
 }

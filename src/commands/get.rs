@@ -1,19 +1,25 @@
-//! `LATCH.GET key`
+//! `LATCH.GET`
 
+use border::command::Command;
+use border::context::Context;
+use border::reply::Reply;
+use border::spec::{KeyUse, Spec};
+use border::string::Str;
+
+use super::options::KEY;
 use crate::args::Args;
 use crate::error::Error;
-use crate::ffi::command::{Arg, Command, KeyUse, Spec};
-use crate::ffi::context::{Context, Reply};
-use crate::ffi::key::Key;
-use crate::ffi::string::Str;
 use crate::latch::Latch;
+use crate::payload::Key;
 
-/// Replies the remaining count; 0 means open.
+/// Returns the remaining count; 0 means open.
 #[derive(Debug)]
 pub(crate) struct Get;
 
 impl Command for Get {
-    const SPEC: Spec = Spec {
+    type Error = Error;
+
+    const SPEC: &'static Spec = &Spec {
         name: c"latch.get",
         flags: c"readonly fast",
         categories: c"read fast",
@@ -22,13 +28,11 @@ impl Command for Get {
         since: c"0.1.0",
         arity: 2,
         keys: KeyUse::READ,
-        args: &[Arg::key()],
+        args: &[KEY],
     };
 
-    fn run(ctx: Context<'_>, mut args: Args<'_, Str<'_>>) -> Result<Reply, Error> {
-        let name = *args.next()?;
-        args.finish()?;
-        let key = Key::read(ctx, name);
-        Ok(Reply::Integer(key.latch()?.map_or(0, Latch::count)))
+    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+        let key = Key::read(ctx, *Args::new(args).only()?);
+        Ok(Reply::Integer(key.value()?.map_or(0, Latch::count)))
     }
 }

@@ -1,58 +1,29 @@
 //! `LATCH.HELP`
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
+use border::command::Command;
+use border::context::Context;
+use border::reply::Reply;
+use border::spec::{Arg, KeyUse, Kind, Spec};
+use border::string::Str;
+
+use super::COMMANDS;
 use crate::args::Args;
 use crate::error::Error;
-use crate::ffi::command::{Command, KeyUse, Spec};
-use crate::ffi::context::{Context, Reply};
-use crate::ffi::string::Str;
 
-/// Replies what the commands are.
+/// Returns what the commands are.
 #[derive(Debug)]
 pub(crate) struct Help;
 
-/// As the `HELP` of core's commands: a line each, its meaning indented.
-const LINES: &[&CStr] = &[
-    c"LATCH.<command> [<arg> [value] [opt] ...]. Commands are:",
-    c"SET <key> <count> [NX|XX] [EX <s>|PX <ms>|EXAT <s>|PXAT <ms>|KEEPTTL]",
-    c"    [LINGER <seconds>]",
-    c"    Create a latch, or reset it. A count of 0 opens it. With LINGER it stays",
-    c"    for so long after it has opened.",
-    c"COUNTDOWN <key> [<decrement>] [ID <id>]",
-    c"    Count down; at 0 the latch opens and its waiters are released. An id",
-    c"    counts once. Return what remains.",
-    c"AWAIT <key> <timeout> [MISSING OPEN|ERROR|WAIT]",
-    c"    Wait until the latch opens, at most <timeout> seconds (0: for ever).",
-    c"AWAITALL <timeout> <numkeys> <key> [<key> ...] [MISSING OPEN|ERROR|WAIT]",
-    c"    Wait until all of the latches have opened.",
-    c"AWAITANY <timeout> <numkeys> <key> [<key> ...] [MISSING OPEN|ERROR|WAIT]",
-    c"    Wait until one of the latches opens. Return its name.",
-    c"ARRIVE <key> <timeout> [ID <id>]",
-    c"    Count down by one and wait for the rest.",
-    c"ADD <key> <increment>",
-    c"    Raise the count of a closed latch. Return it.",
-    c"ABORT <key> [<reason>]",
-    c"    Break a closed latch: its waiters get an error with the reason. Return",
-    c"    their number.",
-    c"GET <key>",
-    c"    Return the remaining count, 0 if open or missing.",
-    c"INFO <key>",
-    c"    Return state, counts, waiters and times of the latch.",
-    c"ARRIVED <key>",
-    c"    Return the ids that were counted.",
-    c"WAITERS [COUNT <count>]",
-    c"    Return the keys that clients are parked on, most waiters first.",
-    c"HELP",
-    c"    Print this help.",
-];
-
 impl Command for Help {
-    const SPEC: Spec = Spec {
+    type Error = Error;
+
+    const SPEC: &'static Spec = &Spec {
         name: c"latch.help",
         flags: c"allow-loading allow-stale",
         categories: c"slow",
-        summary: c"Returns helpful text about the commands.",
+        summary: c"Print this help.",
         complexity: c"O(1)",
         since: c"0.1.0",
         arity: 1,
@@ -60,8 +31,95 @@ impl Command for Help {
         args: &[],
     };
 
-    fn run(_ctx: Context<'_>, args: Args<'_, Str<'_>>) -> Result<Reply, Error> {
-        args.finish()?;
-        Ok(Reply::Lines(LINES))
+    fn run(_ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+        Args::new(args).finish()?;
+        let first = "LATCH.<command> [<arg> [value] [opt] ...]. Commands are:".into();
+        let lines = COMMANDS.iter().flat_map(|command| entry(command.spec));
+        let line = |line: String| Reply::Line(CString::new(line).unwrap_or_default());
+        Ok(Reply::Array([first].into_iter().chain(lines).map(line).collect()))
+    }
+}
+
+/// What comes before all lines of an entry but the first.
+const INDENT: &str = "    ";
+
+/// A command, as the `HELP` of core's commands shows one: its syntax, and what it does,
+/// indented.
+fn entry(spec: &Spec) -> Vec<String> {
+    let name = text(spec.name).rsplit('.').next().unwrap_or_default().to_uppercase();
+    let mut lines = wrap(name, spec.args.iter().flat_map(pieces));
+    let mut words = text(spec.summary).split(' ').map(str::to_owned);
+    let first = format!("{INDENT}{}", words.next().unwrap_or_default());
+    lines.extend(wrap(first, words));
+    lines
+}
+
+/// A line and all that goes on with it, in lines of no more than 78 letters, if that can
+/// be.
+fn wrap(first: String, more: impl Iterator<Item = String>) -> Vec<String> {
+    const WIDTH: usize = 78;
+
+    let (mut lines, mut line) = (Vec::new(), first);
+    for part in more {
+        if line.len() + 1 + part.len() > WIDTH {
+            lines.push(std::mem::replace(&mut line, format!("{INDENT}{part}")));
+        } else {
+            line = format!("{line} {part}");
+        }
+    }
+    lines.push(line);
+    lines
+}
+
+/// The syntax of an argument, in pieces between which a line may end.
+fn pieces(arg: &Arg) -> Vec<String> {
+    syntax(arg).replace(" | ", "\n| ").lines().map(str::to_owned).collect()
+}
+
+/// An argument: `<name>`, `WORD <name>`, `A | B`, in brackets if it may be left out.
+fn syntax(arg: &Arg) -> String {
+    let value = match arg.kind {
+        Kind::Word => None,
+        Kind::OneOf(choices) => Some(choices.iter().map(syntax).collect::<Vec<_>>().join(" | ")),
+        _ => Some(format!("<{}>", text(arg.name))),
+    };
+    let word = arg.word.map(|word| text(word).to_owned());
+    let mut shown = word.into_iter().chain(value).collect::<Vec<_>>().join(" ");
+    if arg.is_repeated {
+        shown = format!("{shown} [{shown} ...]");
+    }
+    if arg.is_optional { format!("[{shown}]") } else { shown }
+}
+
+fn text(text: &'static CStr) -> &'static str {
+    text.to_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_argument_is_shown_as_core_shows_it() {
+        const CHOICES: &[Arg] =
+            &[Arg::word(c"a", c"A"), Arg::new(c"seconds", Kind::Integer).after(c"B")];
+
+        for (arg, shown) in [
+            (Arg::new(c"key", Kind::Key), "<key>"),
+            (Arg::new(c"key", Kind::Key).repeated(), "<key> [<key> ...]"),
+            (Arg::new(c"reason", Kind::String).optional(), "[<reason>]"),
+            (Arg::new(c"id", Kind::String).after(c"ID").optional(), "[ID <id>]"),
+            (Arg::new(c"choice", Kind::OneOf(CHOICES)).optional(), "[A | B <seconds>]"),
+            (Arg::new(c"choice", Kind::OneOf(CHOICES)).after(c"C"), "C A | B <seconds>"),
+        ] {
+            assert_eq!(syntax(&arg), shown);
+        }
+    }
+
+    #[test]
+    fn no_line_is_wider_than_a_terminal() {
+        for line in COMMANDS.iter().flat_map(|command| entry(command.spec)) {
+            assert!(line.len() <= 78, "{line}");
+        }
     }
 }

@@ -1,20 +1,26 @@
-//! `LATCH.INFO key`
+//! `LATCH.INFO`
 
+use border::command::Command;
+use border::context::{Context, now};
+use border::reply::Reply;
+use border::spec::{KeyUse, Spec};
+use border::string::Str;
+
+use super::options::KEY;
 use crate::args::Args;
 use crate::error::Error;
-use crate::ffi::command::{Arg, Command, KeyUse, Spec};
-use crate::ffi::context::{Context, Reply, now};
-use crate::ffi::key::Key;
-use crate::ffi::string::Str;
 use crate::latch::State;
-use crate::parking;
+use crate::parking::with_lot;
+use crate::payload::Key;
 
-/// Replies all there is to know about a latch.
+/// Returns all there is to know about a latch.
 #[derive(Debug)]
 pub(crate) struct Info;
 
 impl Command for Info {
-    const SPEC: Spec = Spec {
+    type Error = Error;
+
+    const SPEC: &'static Spec = &Spec {
         name: c"latch.info",
         flags: c"readonly fast",
         categories: c"read fast",
@@ -23,14 +29,13 @@ impl Command for Info {
         since: c"0.1.0",
         arity: 2,
         keys: KeyUse::READ,
-        args: &[Arg::key()],
+        args: &[KEY],
     };
 
-    fn run(ctx: Context<'_>, mut args: Args<'_, Str<'_>>) -> Result<Reply, Error> {
-        let name = *args.next()?;
-        args.finish()?;
+    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+        let name = *Args::new(args).only()?;
         let key = Key::read(ctx, name);
-        let Some(latch) = key.latch()? else {
+        let Some(latch) = key.value()? else {
             return Ok(Reply::Null);
         };
         let state = match latch.state() {
@@ -38,7 +43,7 @@ impl Command for Info {
             State::Open => "open",
             State::Aborted(_) => "aborted",
         };
-        let waiters = parking::with_lot(|lot| lot.parked_on(ctx.db(), name.bytes()));
+        let waiters = with_lot(ctx.lock(), |lot| lot.parked_on(ctx.db(), name.bytes()));
         let ttl = key.expiry().map_or(-1, |at| at.saturating_sub(now()).max(0));
         let number = |n: usize| Reply::Integer(i64::try_from(n).unwrap_or(i64::MAX));
         Ok(Reply::Map(vec![

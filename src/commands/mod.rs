@@ -10,6 +10,7 @@ mod countdown;
 mod get;
 mod help;
 mod info;
+mod options;
 #[cfg(feature = "fault-injection")]
 mod panic;
 mod set;
@@ -17,86 +18,90 @@ mod waiters;
 
 use std::ffi::CStr;
 
+use border::command::Entry;
+use border::context::Context;
+use border::propagation::EventClass;
+use border::string::Str;
+
 use crate::error::Error;
-use crate::ffi::command;
-use crate::ffi::context::{Context, EventClass};
-use crate::ffi::key::Key;
-use crate::ffi::string::Str;
-use crate::latch::{Latch, Round};
-use crate::parking;
+use crate::latch::{Latch, Opening};
+use crate::parking::{release, with_lot};
+use crate::payload::Key;
 use crate::stats;
+
+/// Every command, in the order of `LATCH.HELP`.
+static COMMANDS: [Entry; 13] = [
+    Entry::of::<set::Set>(),
+    Entry::of::<countdown::CountDown>(),
+    Entry::of::<r#await::Await>(),
+    Entry::of::<await_many::AwaitAll>(),
+    Entry::of::<await_many::AwaitAny>(),
+    Entry::of::<arrive::Arrive>(),
+    Entry::of::<add::Add>(),
+    Entry::of::<abort::Abort>(),
+    Entry::of::<get::Get>(),
+    Entry::of::<info::Info>(),
+    Entry::of::<arrived::Arrived>(),
+    Entry::of::<waiters::Waiters>(),
+    Entry::of::<help::Help>(),
+];
 
 /// Registers all commands.
 ///
 /// # Errors
 /// What the server refused.
 pub(crate) fn register(ctx: Context<'_>) -> Result<(), String> {
-    command::register::<set::Set>(ctx)?;
-    command::register::<countdown::CountDown>(ctx)?;
-    command::register::<r#await::Await>(ctx)?;
-    command::register::<await_many::AwaitAll>(ctx)?;
-    command::register::<await_many::AwaitAny>(ctx)?;
-    command::register::<arrive::Arrive>(ctx)?;
-    command::register::<add::Add>(ctx)?;
-    command::register::<abort::Abort>(ctx)?;
-    command::register::<get::Get>(ctx)?;
-    command::register::<info::Info>(ctx)?;
-    command::register::<arrived::Arrived>(ctx)?;
-    command::register::<waiters::Waiters>(ctx)?;
     #[cfg(feature = "fault-injection")]
-    command::register::<panic::Panic>(ctx)?;
-    command::register::<help::Help>(ctx)
+    Entry::of::<panic::Panic>().register(ctx)?;
+    COMMANDS.iter().try_for_each(|command| command.register(ctx))
 }
 
 /// The latch that a command needs.
 fn existing<'k>(key: &'k mut Key<'_>) -> Result<&'k mut Latch, Error> {
-    key.latch_mut()?.ok_or(Error::NoLatch)
+    key.value_mut()?.ok_or(Error::NoLatch)
 }
 
-/// Tells of a change. The key must have been closed: who hears of it may do
-/// anything to it.
-fn changed(ctx: Context<'_>, name: Str<'_>, event: &CStr) {
+/// Tells everybody of a change. Who hears of it may do anything to the key, so it must
+/// have been closed.
+fn announce(ctx: Context<'_>, name: Str<'_>, event: &CStr) {
     ctx.signal_modified(name);
     ctx.notify(EventClass::Module, event, name);
 }
 
-/// The latch of this key, open for writing, has just opened: it leaves the key
-/// or begins to linger, and the clients parked on it are released. `event` is
-/// what opened it; the caller has propagated that.
-fn opened(ctx: Context<'_>, name: Str<'_>, mut key: Key<'_>, opening: Opening, event: &CStr) {
+/// Does all that follows when the latch of a key has opened. It leaves the key or begins to
+/// linger, and those who wait for it are released. `event` is what opened it; the caller
+/// has propagated that.
+fn follow_opening(
+    ctx: Context<'_>,
+    name: Str<'_>,
+    mut key: Key<'_>,
+    Opening { round, linger }: Opening,
+    event: &CStr,
+) {
     stats::OPEN.count();
     // First of all: from here on the round has its outcome, and the removal
     // that may follow finds nobody.
     // What an AOF tells of that is loaded under waiters has been before they came.
     if !ctx.is_loading() {
-        parking::with_lot(|lot| lot.open(ctx.db(), name.bytes(), Some(opening.round)));
+        with_lot(ctx.lock(), |lot| lot.open(ctx.db(), name.bytes(), Some(round)));
     }
-    if opening.linger == 0 {
+    if linger == 0 {
         key.delete();
     } else {
-        linger(ctx, name, &mut key, opening.linger);
+        begin_to_linger(ctx, name, &mut key, linger);
     }
     drop(key);
-    changed(ctx, name, event);
+    announce(ctx, name, event);
     ctx.notify(EventClass::Module, c"latch.open", name);
-    if opening.linger == 0 {
+    if linger == 0 {
         ctx.notify(EventClass::Generic, c"del", name);
     }
-    parking::release(ctx);
-}
-
-/// What there is to know of a latch that opens.
-#[derive(Clone, Copy, Debug)]
-struct Opening {
-    /// What clients are parked on.
-    round: Round,
-    /// How long it stays, in ms; 0: not at all.
-    linger: i64,
+    release(ctx);
 }
 
 /// An open latch is to leave its key in so many ms: reckoned once, by the master,
 /// and propagated as a time. A replayed command has that yet to come.
-fn linger(ctx: Context<'_>, name: Str<'_>, key: &mut Key<'_>, millis: i64) {
+fn begin_to_linger(ctx: Context<'_>, name: Str<'_>, key: &mut Key<'_>, millis: i64) {
     if ctx.is_replaying() {
         key.set_expiry(None);
     } else {

@@ -1,18 +1,22 @@
 //! `LATCH.PANIC`, with the feature `fault-injection` only.
 
-use crate::args::Args;
+use border::command::Command;
+use border::context::Context;
+use border::reply::Reply;
+use border::spec::{KeyUse, Spec};
+use border::string::Str;
+
 use crate::error::Error;
-use crate::ffi::command::{Command, KeyUse, Spec};
-use crate::ffi::context::{Context, Reply};
-use crate::ffi::string::Str;
-use crate::parking;
+use crate::parking::with_lot;
 
 /// Panics where it hurts: while the parking lot is lent out.
 #[derive(Debug)]
 pub(crate) struct Panic;
 
 impl Command for Panic {
-    const SPEC: Spec = Spec {
+    type Error = Error;
+
+    const SPEC: &'static Spec = &Spec {
         name: c"latch.panic",
         flags: c"readonly",
         categories: c"read slow",
@@ -25,7 +29,7 @@ impl Command for Panic {
     };
 
     #[allow(clippy::panic)]
-    fn run(_ctx: Context<'_>, _args: Args<'_, Str<'_>>) -> Result<Reply, Error> {
-        parking::with_lot(|lot| panic!("on purpose, with {} clients parked", lot.parked()))
+    fn run(ctx: Context<'_>, _args: &[Str<'_>]) -> Result<Reply, Error> {
+        with_lot(ctx.lock(), |lot| panic!("on purpose, with {} clients parked", lot.parked()))
     }
 }

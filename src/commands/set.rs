@@ -1,77 +1,89 @@
-//! `LATCH.SET key count [NX | XX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]
-//! [LINGER seconds]`
+//! `LATCH.SET`
 
-use crate::args::{Args, ExpireUnit, format_seconds, parse_integer, parse_linger};
+use border::command::Command;
+use border::context::{Context, now};
+use border::propagation::EventClass;
+use border::reply::Reply;
+use border::spec::{Arg, KeyUse, Kind, Spec};
+use border::string::Str;
+
+use super::options::KEY;
+use super::{announce, follow_opening};
+use crate::args::Args;
 use crate::error::Error;
-use crate::ffi::command::{Arg, Command, KeyUse, Spec};
-use crate::ffi::context::{Context, EventClass, Reply, now};
-use crate::ffi::key::Key;
-use crate::ffi::string::Str;
-use crate::latch::{Latch, MAX_COUNT};
-use crate::parking;
+use crate::latch::{Latch, MAX_COUNT, Opening};
+use crate::numbers::parse_integer;
+use crate::parking::{release, release_soon, with_lot};
+use crate::payload::Key;
 use crate::stats;
-
-use super::Opening;
+use crate::time::{ExpireUnit, format_seconds, parse_linger};
 
 /// Creates a latch, or starts an existing one over.
 #[derive(Debug)]
 pub(crate) struct Set;
 
 impl Command for Set {
-    const SPEC: Spec = Spec {
+    type Error = Error;
+
+    const SPEC: &'static Spec = &Spec {
         name: c"latch.set",
         flags: c"write deny-oom fast",
         categories: c"write fast",
-        summary: c"Creates a latch with a count, or resets an existing one; a count of 0 opens it.",
+        summary: c"Creates a latch with a count, or resets an existing one; a count of 0 opens it. With LINGER it stays for so long after it has opened.",
         complexity: c"O(1), or O(N) when it opens, where N is the number of parked clients, in bounded steps",
         since: c"0.1.0",
         arity: -3,
         keys: KeyUse::OVERWRITE,
         args: &[
-            Arg::key(),
-            Arg::integer(c"count"),
-            Arg::one_of(c"condition", &[Arg::word(c"nx", c"NX"), Arg::word(c"xx", c"XX")])
-                .optional(),
-            Arg::one_of(
-                c"expiration",
-                &[
-                    Arg::integer(c"seconds").after(c"EX"),
-                    Arg::integer(c"milliseconds").after(c"PX"),
-                    Arg::unix_time(c"unix-time-seconds").after(c"EXAT"),
-                    Arg::unix_time(c"unix-time-milliseconds").after(c"PXAT"),
-                    Arg::word(c"keepttl", c"KEEPTTL"),
-                ],
+            KEY,
+            Arg::new(c"count", Kind::Integer),
+            Arg::new(
+                c"condition",
+                Kind::OneOf(&[Arg::word(c"nx", c"NX"), Arg::word(c"xx", c"XX")]),
             )
             .optional(),
-            Arg::double(c"linger-seconds").after(c"LINGER").optional(),
+            Arg::new(
+                c"expiration",
+                Kind::OneOf(&[
+                    Arg::new(c"seconds", Kind::Integer).after(c"EX"),
+                    Arg::new(c"milliseconds", Kind::Integer).after(c"PX"),
+                    Arg::new(c"unix-time-seconds", Kind::UnixTime).after(c"EXAT"),
+                    Arg::new(c"unix-time-milliseconds", Kind::UnixTime).after(c"PXAT"),
+                    Arg::word(c"keepttl", c"KEEPTTL"),
+                ]),
+            )
+            .optional(),
+            Arg::new(c"linger-seconds", Kind::Double).after(c"LINGER").optional(),
         ],
     };
 
-    fn run(ctx: Context<'_>, mut args: Args<'_, Str<'_>>) -> Result<Reply, Error> {
-        let name = *args.next()?;
-        let count = args.integer(0..=MAX_COUNT)?;
-        let options = Options::parse(args, now())?;
-
-        let key = Key::write(ctx, name);
-        let exists = key.latch()?.is_some();
+    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+        let Request { name, count, options } = Request::parse(Args::new(args), now())?;
+        let key = Key::write(ctx, *name);
+        let exists = key.value()?.is_some();
         if !options.condition.is_none_or(|condition| condition.is_met(exists)) {
             return Ok(Reply::Null);
         }
         if exists || count > 0 || options.linger > 0 {
-            store(ctx, name, key, count, &options)?;
-        } else if !ctx.is_loading()
-            && parking::with_lot(|lot| lot.open(ctx.db(), name.bytes(), None))
-        {
-            // Nothing is stored, but a latch that was waited for came open.
+            store(ctx, *name, key, count, &options)?;
+        } else {
             drop(key);
-            propagate(ctx, name, count, &options);
-            stats::SET.count();
-            stats::OPEN.count();
-            ctx.notify(EventClass::Module, c"latch.set", name);
-            ctx.notify(EventClass::Module, c"latch.open", name);
-            parking::release(ctx);
+            open_the_missing(ctx, *name, &options);
         }
         Ok(Reply::Ok)
+    }
+}
+
+/// A latch that does not exist opens as it is made, and nothing is stored: that is only
+/// something if somebody has waited for it.
+fn open_the_missing(ctx: Context<'_>, name: Str<'_>, options: &Options) {
+    if !ctx.is_loading() && with_lot(ctx.lock(), |lot| lot.open(ctx.db(), name.bytes(), None)) {
+        propagate(ctx, name, 0, options);
+        stats::SET.count();
+        stats::OPEN.count();
+        ctx.notify(EventClass::Module, c"latch.set", name);
+        ctx.notify(EventClass::Module, c"latch.open", name);
+        release(ctx);
     }
 }
 
@@ -83,36 +95,39 @@ fn store(
     count: i64,
     options: &Options,
 ) -> Result<(), Error> {
-    let round = match key.latch_mut()? {
+    let opening = match key.value_mut()? {
         Some(latch) => {
             latch.reset(count, options.linger);
-            latch.round()
+            latch.opening()
         }
-        None => {
-            let round = key.put(Latch::new(count, options.linger));
-            // One that a load makes is looked at when that is over.
-            if !ctx.is_loading() {
-                parking::with_lot(|lot| lot.create(ctx.db(), name.bytes(), round, now()));
-                parking::release_soon(); // of a latch that went unnoticed
-            }
-            round
-        }
+        None => make(ctx, name, &mut key, Latch::new(count, options.linger)),
     };
     stats::SET.count();
     let event = c"latch.set";
     if count == 0 {
         propagate(ctx, name, count, options);
-        let opening = Opening { round, linger: options.linger };
-        super::opened(ctx, name, key, opening, event);
+        follow_opening(ctx, name, key, opening, event);
         return Ok(());
     }
     let expiry = options.expiry.apply(&mut key);
-    propagate(ctx, name, count, &Options { expiry, ..*options });
-    let (db, expires) = (ctx.db(), key.expiry());
-    parking::with_lot(|lot| lot.note_expiry(db, name.bytes(), round, expires));
+    let expires = key.expiry();
     drop(key);
-    super::changed(ctx, name, event);
+    propagate(ctx, name, count, &Options { expiry, ..*options });
+    with_lot(ctx.lock(), |lot| lot.note_expiry(ctx.db(), name.bytes(), opening.round, expires));
+    announce(ctx, name, event);
     Ok(())
+}
+
+/// Puts a new latch into an empty key.
+fn make(ctx: Context<'_>, name: Str<'_>, key: &mut Key<'_>, latch: Latch) -> Opening {
+    let opening = latch.opening();
+    key.put(latch);
+    // One that a load makes is looked at when that is over.
+    if !ctx.is_loading() {
+        with_lot(ctx.lock(), |lot| lot.create(ctx.db(), name.bytes(), opening.round, now()));
+        release_soon(ctx.lock()); // of a latch that went unnoticed
+    }
+    opening
 }
 
 /// Propagates what was done, without the condition that was met, and with the
@@ -134,6 +149,21 @@ fn propagate(ctx: Context<'_>, name: Str<'_>, count: i64, options: &Options) {
     }
     let args: Vec<_> = args.iter().map(String::as_bytes).collect();
     ctx.replicate(c"LATCH.SET", name, &args);
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Request<'a, S> {
+    name: &'a S,
+    count: i64,
+    options: Options,
+}
+
+impl<'a, S: AsRef<[u8]>> Request<'a, S> {
+    /// Reads the arguments at the time `now` in ms.
+    fn parse(mut args: Args<'a, S>, now: i64) -> Result<Self, Error> {
+        let (name, count) = (args.next()?, args.integer(0..=MAX_COUNT)?);
+        Ok(Self { name, count, options: Options::parse(args, now)? })
+    }
 }
 
 /// What must be true of the key for anything to happen.
@@ -228,8 +258,18 @@ mod tests {
     const NOW: i64 = 1_700_000_000_000;
 
     fn parse(options: &str) -> Result<Options, Error> {
-        let options: Vec<_> = options.split_whitespace().collect();
-        Options::parse(Args::new(&options), NOW)
+        let words: Vec<_> = ["key", "1"].into_iter().chain(options.split_whitespace()).collect();
+        Request::parse(Args::new(&words), NOW).map(|request| request.options)
+    }
+
+    #[test]
+    fn a_count_is_not_negative() {
+        let count = |text| Request::parse(Args::new(&["key", text]), NOW).map(|it| it.count);
+        assert_eq!(count("0"), Ok(0));
+        assert_eq!(count("9223372036854775807"), Ok(MAX_COUNT));
+        for text in ["-1", "9223372036854775808", "1.5", "x", ""] {
+            assert_eq!(count(text), Err(Error::NotAnInteger), "{text}");
+        }
     }
 
     #[test]

@@ -1,22 +1,27 @@
-//! `LATCH.WAITERS [COUNT n]`
+//! `LATCH.WAITERS`
+
+use border::command::Command;
+use border::context::{Context, now};
+use border::reply::Reply;
+use border::spec::{Arg, KeyUse, Kind, Spec};
+use border::string::Str;
 
 use crate::args::Args;
 use crate::error::Error;
-use crate::ffi::command::{Arg, Command, KeyUse, Spec};
-use crate::ffi::context::{Context, Reply, now};
-use crate::ffi::string::Str;
 use crate::latch::MAX_COUNT;
-use crate::parking;
+use crate::parking::with_lot;
 
-/// How many keys are replied if nobody says.
+/// How many keys are returned if nobody says.
 const DEFAULT_COUNT: usize = 10;
 
-/// Replies where the clients are parked.
+/// Returns where the clients are parked.
 #[derive(Debug)]
 pub(crate) struct Waiters;
 
 impl Command for Waiters {
-    const SPEC: Spec = Spec {
+    type Error = Error;
+
+    const SPEC: &'static Spec = &Spec {
         name: c"latch.waiters",
         flags: c"readonly admin",
         categories: c"admin dangerous slow",
@@ -26,32 +31,43 @@ impl Command for Waiters {
         since: c"0.1.0",
         arity: -1,
         keys: KeyUse::NONE,
-        args: &[Arg::integer(c"count").after(c"COUNT").optional()],
+        args: &[Arg::new(c"count", Kind::Integer).after(c"COUNT").optional()],
     };
 
-    fn run(ctx: Context<'_>, mut args: Args<'_, Str<'_>>) -> Result<Reply, Error> {
-        let limit = match args.named("COUNT")? {
-            None => DEFAULT_COUNT,
-            Some(count) => {
-                let count = Args::new(&[*count]).integer(1..=MAX_COUNT)?;
-                usize::try_from(count).unwrap_or(usize::MAX)
-            }
-        };
-        args.finish()?;
-
-        let (db, now) = (ctx.db(), now());
-        let mut crowds = parking::with_lot(|lot| lot.crowds(db));
-        crowds.sort_by(|a, b| b.waiters.cmp(&a.waiters).then(a.since.cmp(&b.since)));
-        crowds.truncate(limit);
-        let rows = crowds.into_iter().map(|crowd| {
-            let waiters = i64::try_from(crowd.waiters).unwrap_or(i64::MAX);
-            let oldest = Reply::Integer((now - crowd.since).max(0));
-            Reply::Array(vec![
-                Reply::Bulk(crowd.key.as_str().bytes().into()),
-                Reply::Integer(waiters),
-                oldest,
-            ])
+    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+        let limit = read_limit(Args::new(args))?;
+        let now = now();
+        let mut keys = with_lot(ctx.lock(), |lot| lot.waited_keys(ctx.db()));
+        keys.sort_by(|a, b| b.waiters.cmp(&a.waiters).then(a.since.cmp(&b.since)));
+        keys.truncate(limit);
+        let rows = keys.into_iter().map(|waited| {
+            let waiters = i64::try_from(waited.waiters).unwrap_or(i64::MAX);
+            let oldest = Reply::Integer((now - waited.since).max(0));
+            let key = Reply::Bulk(waited.key.as_str().bytes().into());
+            Reply::Array(vec![key, Reply::Integer(waiters), oldest])
         });
         Ok(Reply::Array(rows.collect()))
+    }
+}
+
+fn read_limit<S: AsRef<[u8]>>(mut args: Args<'_, S>) -> Result<usize, Error> {
+    let limit = args.named_integer("COUNT", 1..=MAX_COUNT)?;
+    args.finish()?;
+    Ok(limit.map_or(DEFAULT_COUNT, |limit| usize::try_from(limit).unwrap_or(usize::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_keys_are_returned_unless_told_otherwise() {
+        let limit = |words| read_limit(Args::new(words));
+        assert_eq!(limit(&[]), Ok(10));
+        assert_eq!(limit(&["count", "3"]), Ok(3));
+        assert_eq!(limit(&["COUNT", "0"]), Err(Error::NotAnInteger));
+        assert_eq!(limit(&["COUNT"]), Err(Error::Syntax));
+        assert_eq!(limit(&["COUNT", "3", "4"]), Err(Error::Syntax));
+        assert_eq!(limit(&["3"]), Err(Error::Syntax));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::defrag::tests::Hasty;
+use crate::mover::tests::Hasty;
 use proptest::prelude::*;
 
 /// The ids `0`, `1` and so on.

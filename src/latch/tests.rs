@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::defrag::tests::Hasty;
+use crate::mover::tests::Hasty;
 use proptest::prelude::*;
 
 fn ids(latch: &Latch) -> Vec<&[u8]> {

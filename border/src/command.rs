@@ -1,0 +1,128 @@
+//! Commands: how the server calls them.
+
+use std::ffi::c_int;
+
+use redis_module::raw;
+
+use crate::context::{Context, ERR, OK};
+use crate::description::describe;
+use crate::panic::guarded;
+use crate::reply::{Refusal, Reply};
+use crate::spec::{KeyPlace, KeyUse, Spec};
+use crate::string::Str;
+
+/// One command.
+pub trait Command {
+    /// Why it may be refused.
+    type Error: Into<Refusal>;
+
+    /// What the server is told about it.
+    const SPEC: &'static Spec;
+
+    /// Runs it, with the arguments that follow its name.
+    ///
+    /// # Errors
+    /// What the client is told; nothing may have changed then.
+    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Self::Error>;
+}
+
+/// A command in a list of several.
+#[derive(Debug)]
+pub struct Entry {
+    /// What the server is told about it.
+    pub spec: &'static Spec,
+    call: raw::RedisModuleCmdFunc,
+}
+
+impl Entry {
+    /// The entry of a command.
+    pub const fn of<C: Command>() -> Self {
+        Self { spec: C::SPEC, call: Some(call::<C>) }
+    }
+
+    /// Registers the command, while the module is loaded.
+    ///
+    /// # Errors
+    /// What the server refuses.
+    pub fn register(&self, ctx: Context<'_>) -> Result<(), String> {
+        let &Self { spec, call } = self;
+        let refused = |what: &str| Err(format!("{what} {}", spec.name.to_string_lossy()));
+        let (name, flags, ctx) = (spec.name.as_ptr(), spec.flags.as_ptr(), ctx.as_ptr());
+        let (first, last, step) = range(spec.keys);
+        // SAFETY: the context is the one of loading, and both texts end with a NUL.
+        let status =
+            unsafe { api!(RedisModule_CreateCommand)(ctx, name, call, flags, first, last, step) };
+        if status != OK {
+            return refused("the command");
+        }
+        // SAFETY: as above.
+        let command = unsafe { api!(RedisModule_GetCommand)(ctx, name) };
+        if describe(command, spec) != OK {
+            return refused("the description of");
+        }
+        // SAFETY: written once, before this; see `api`.
+        if let Some(set_categories) = unsafe { raw::RedisModule_SetCommandACLCategories } {
+            // SAFETY: the command was just created, and the text ends with a NUL.
+            if unsafe { set_categories(command, spec.categories.as_ptr()) } != OK {
+                return refused("the ACL categories of");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// First, last and step of the keys, as commands had it before Redis 7.
+fn range(keys: KeyUse) -> (c_int, c_int, c_int) {
+    match keys.place {
+        KeyPlace::First => (1, 1, 1),
+        KeyPlace::None | KeyPlace::Counted => (0, 0, 0),
+    }
+}
+
+unsafe extern "C" fn call<C: Command>(
+    ctx: *mut raw::RedisModuleCtx,
+    argv: *mut *mut raw::RedisModuleString,
+    argc: c_int,
+) -> c_int {
+    guarded(ERR, || {
+        // SAFETY: the server passes a context that is valid during this call.
+        let Some(ctx) = (unsafe { Context::from_raw(ctx) }) else {
+            return ERR;
+        };
+        // SAFETY: the server passes `argc` strings that are valid during this call.
+        let args = unsafe { Str::list(argv, argc) }.get(1..).unwrap_or_default();
+        if C::SPEC.keys.place == KeyPlace::Counted && asks_for_keys(ctx) {
+            tell_counted_keys(ctx, args);
+            return OK;
+        }
+        let reply = guarded(None, || {
+            Some(C::run(ctx, args).unwrap_or_else(|error| Reply::Error(error.into())))
+        });
+        ctx.reply(reply.unwrap_or_else(|| Reply::Error(Refusal::of_a_bug())));
+        OK
+    })
+}
+
+/// Whether the server does not want the command to run, but to be told where
+/// its keys are. Redis 7.0 routes by that in a cluster, not by key
+/// specifications; it asks commands with the flag `getkeys-api`.
+fn asks_for_keys(ctx: Context<'_>) -> bool {
+    // SAFETY: the context is valid.
+    unsafe { api!(RedisModule_IsKeysPositionRequest)(ctx.as_ptr()) != 0 }
+}
+
+/// The keys of `KeyPlace::Counted`; none if their number makes no sense.
+fn tell_counted_keys(ctx: Context<'_>, args: &[Str<'_>]) {
+    let [_, number, rest @ ..] = args else {
+        return;
+    };
+    let number = number.integer().and_then(|number| usize::try_from(number).ok());
+    if let Some(number) = number.filter(|number| *number <= rest.len()) {
+        // The name of the command, the first argument and the number come before them.
+        for position in (3..).take(number) {
+            // SAFETY: the context is one of such a question, and there are as
+            // many arguments.
+            unsafe { api!(RedisModule_KeyAtPos)(ctx.as_ptr(), position) };
+        }
+    }
+}

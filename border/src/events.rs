@@ -1,0 +1,172 @@
+//! What the server tells of that happens to values and to the dataset.
+
+use std::ffi::{c_char, c_int, c_void};
+
+use redis_module::raw;
+
+use crate::context::{Context, OK};
+use crate::data_type::DataType;
+use crate::lock::Locked;
+use crate::panic::guarded;
+use crate::string::Str;
+use crate::version::is_valkey_since_8_1;
+
+/// Who is told.
+pub trait Events {
+    /// The values that this is about.
+    type Value: DataType;
+
+    /// A value leaves its key, in one of many ways. Nothing may be looked up in the
+    /// keyspace here: Valkey 8.1 and newer hold a place in it that a lookup may move, and
+    /// lose what they are about to write there, or crash.
+    fn unlinked(lock: Locked<'_>, db: c_int, key: &[u8], value: &Self::Value);
+    /// A database is emptied, or all are (`None`). This comes from `FLUSHDB` and
+    /// `FLUSHALL`, and before a dataset is loaded in place of the old one.
+    fn flushed(lock: Locked<'_>, db: Option<c_int>);
+    /// Two databases changed places.
+    fn swapped(lock: Locked<'_>, a: c_int, b: c_int);
+    /// A dataset has been loaded, or could not be.
+    fn loaded(lock: Locked<'_>);
+    /// A key expired, if [`are_expiries_told`]. Its value was unlinked just before.
+    fn expired(ctx: Context<'_>, key: &[u8]);
+    /// Comes several times a second, by a clock that only goes forward.
+    fn tick(ctx: Context<'_>);
+}
+
+/// Subscribes to all but [`Events::unlinked`], which comes with the data type, while the
+/// module is loaded.
+///
+/// # Errors
+/// What the server refuses.
+pub fn subscribe<E: Events>(ctx: Context<'_>) -> Result<(), String> {
+    let server_events: [(u64, raw::RedisModuleEventCallback); 5] = [
+        (raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush::<E>)),
+        (raw::REDISMODULE_EVENT_SWAPDB, Some(on_swap::<E>)),
+        (raw::REDISMODULE_EVENT_LOADING, Some(on_load::<E>)),
+        (raw::REDISMODULE_EVENT_REPL_ASYNC_LOAD, Some(on_async_load::<E>)),
+        (raw::REDISMODULE_EVENT_CRON_LOOP, Some(on_cron::<E>)),
+    ];
+    for (id, callback) in server_events {
+        let event = raw::RedisModuleEvent { id, dataver: 1 };
+        // SAFETY: this is the context of loading.
+        if unsafe { api!(RedisModule_SubscribeToServerEvent)(ctx.as_ptr(), event, callback) } != OK
+        {
+            return Err("a subscription to server events".into());
+        }
+    }
+    if !are_expiries_told() {
+        return Ok(());
+    }
+    let (ctx, class, told) = (ctx.as_ptr(), raw::REDISMODULE_NOTIFY_EXPIRED, on_expired::<E>);
+    // SAFETY: as above.
+    match unsafe { api!(RedisModule_SubscribeToKeyspaceEvents)(ctx, class, Some(told)) } {
+        OK => Ok(()),
+        _ => Err("a subscription to keyspace events".into()),
+    }
+}
+
+/// Whether we let ourselves be told of keys that expire. Not by Valkey 8.1 and newer:
+/// to call us, 8.1 to 9.1.0 select the database of the key for the client whose command
+/// found it expired, and leave it selected (`MOVE`, `COPY … DB`); and all of them call
+/// it an expiry when a key is given a time in the past.
+pub fn are_expiries_told() -> bool {
+    !is_valkey_since_8_1()
+}
+
+unsafe extern "C" fn on_flush<E: Events>(
+    _ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    subevent: u64,
+    data: *mut c_void,
+) {
+    guarded((), || {
+        // SAFETY: this event comes with this structure.
+        let info = unsafe { data.cast::<raw::RedisModuleFlushInfo>().as_ref() };
+        if subevent == raw::REDISMODULE_SUBEVENT_FLUSHDB_START
+            && let Some(info) = info
+        {
+            // SAFETY: the server tells of events under its lock.
+            let lock = unsafe { Locked::new() };
+            E::flushed(lock, (info.dbnum >= 0).then_some(info.dbnum));
+        }
+    });
+}
+
+unsafe extern "C" fn on_swap<E: Events>(
+    _ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    _subevent: u64,
+    data: *mut c_void,
+) {
+    guarded((), || {
+        // SAFETY: this event comes with this structure.
+        if let Some(info) = unsafe { data.cast::<raw::RedisModuleSwapDbInfo>().as_ref() } {
+            // SAFETY: the server tells of events under its lock.
+            let lock = unsafe { Locked::new() };
+            E::swapped(lock, info.dbnum_first, info.dbnum_second);
+        }
+    });
+}
+
+unsafe extern "C" fn on_load<E: Events>(
+    _ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    subevent: u64,
+    _data: *mut c_void,
+) {
+    guarded((), || {
+        if matches!(
+            subevent,
+            raw::REDISMODULE_SUBEVENT_LOADING_ENDED | raw::REDISMODULE_SUBEVENT_LOADING_FAILED
+        ) {
+            // SAFETY: the server tells of events under its lock.
+            E::loaded(unsafe { Locked::new() });
+        }
+    });
+}
+
+unsafe extern "C" fn on_async_load<E: Events>(
+    _ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    subevent: u64,
+    _data: *mut c_void,
+) {
+    guarded((), || {
+        if subevent == raw::REDISMODULE_SUBEVENT_REPL_ASYNC_LOAD_COMPLETED {
+            // SAFETY: the server tells of events under its lock.
+            E::loaded(unsafe { Locked::new() });
+        }
+    });
+}
+
+unsafe extern "C" fn on_cron<E: Events>(
+    ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    _subevent: u64,
+    _data: *mut c_void,
+) {
+    guarded((), || {
+        // SAFETY: the server passes a context that is valid during this call.
+        if let Some(ctx) = unsafe { Context::from_raw(ctx) } {
+            E::tick(ctx);
+        }
+    });
+}
+
+unsafe extern "C" fn on_expired<E: Events>(
+    ctx: *mut raw::RedisModuleCtx,
+    _class: c_int,
+    _event: *const c_char,
+    key: *mut raw::RedisModuleString,
+) -> c_int {
+    guarded(OK, || {
+        // SAFETY: the server passes a context that is valid during this call.
+        let ctx = unsafe { Context::from_raw(ctx) };
+        // SAFETY: the server passes a key that is valid during this call.
+        let key = unsafe { Str::from_raw(key) };
+        if let (Some(ctx), Some(key)) = (ctx, key) {
+            E::expired(ctx, key.bytes());
+        }
+        OK
+    })
+}

@@ -1,0 +1,109 @@
+//! A client's wait: how it begins, what the client is told, and how it ends.
+//!
+//! In between, the lot has it: see `lot.rs`.
+
+use border::blocking;
+use border::context::{Context, now};
+use border::lock::Locked;
+use border::reply::Reply;
+
+use crate::config;
+use crate::error::Error;
+use crate::lot::{Outcome, Rule, Target, Ticket, Verdict};
+use crate::parking::{self, with_lot};
+use crate::shadow::unused_name;
+use crate::stats;
+use crate::sweep;
+use crate::time::Timeout;
+use crate::timeouts;
+
+/// How a client is told that its wait was a success.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Success {
+    /// `OK`
+    Ok,
+    /// The key of the latch that opened.
+    Key,
+}
+
+/// Parks the client of a command on latches, at least one, until the rule is met, or its
+/// timeout passes. Where it must not be blocked, it is told null, as if that had passed.
+///
+/// # Errors
+/// If there is no room, or the server does not block this client, for a reason of its own.
+pub(crate) fn begin(
+    ctx: Context<'_>,
+    targets: &[Target<'_>],
+    rule: Rule,
+    timeout: Timeout,
+    success: Success,
+) -> Result<Reply, Error> {
+    if ctx.denies_blocking() {
+        return Ok(Reply::Null);
+    }
+    expect_room(ctx, targets)?;
+    let millis = match timeout {
+        Timeout::Never => None,
+        Timeout::Millis(millis) => Some(millis),
+    };
+    let deadline = millis.map(|millis| now() + millis);
+    let wait = |ticket| Wait { ticket, deadline, success };
+    if !parking::park(ctx, targets, rule, millis, wait) {
+        stats::REFUSED.count();
+        return Err(Error::CannotWait);
+    }
+    sweep::begin(ctx);
+    if let Some(deadline) = deadline {
+        timeouts::add(ctx, deadline);
+    }
+    Ok(Reply::Later)
+}
+
+/// # Errors
+/// If there is no room for one more client.
+fn expect_room(ctx: Context<'_>, targets: &[Target<'_>]) -> Result<(), Error> {
+    let first = targets.first().map_or(&b""[..], |target| target.key);
+    if ctx.refuses_memory(|| unused_name(ctx, first)) {
+        Err(Error::OutOfMemory)
+    } else if with_lot(ctx.lock(), |lot| lot.parked()) >= config::max_waiters() {
+        stats::REFUSED.count();
+        Err(Error::TooManyWaiters)
+    } else {
+        Ok(())
+    }
+}
+
+/// The wait of a client that is parked.
+#[derive(Debug)]
+struct Wait {
+    ticket: Ticket,
+    /// When its timeout passes, in Unix ms.
+    deadline: Option<i64>,
+    success: Success,
+}
+
+impl blocking::Wait for Wait {
+    fn reply(&self, ctx: Context<'_>) -> Reply {
+        let Some(Verdict { outcome, key }) = with_lot(ctx.lock(), |lot| lot.verdict(self.ticket))
+        else {
+            stats::TIMED_OUT.count();
+            return Reply::Null;
+        };
+        let error = match (outcome, self.success) {
+            (Outcome::Opened, Success::Ok) => return Reply::Ok,
+            (Outcome::Opened, Success::Key) => return Reply::Bulk(key.as_str().bytes().into()),
+            (Outcome::Gone, _) => Error::Gone,
+            (Outcome::Expired, _) => Error::Expired,
+            (Outcome::Aborted(reason), _) => Error::Aborted(reason),
+        };
+        stats::FAILED.count();
+        Reply::Error(error.into())
+    }
+
+    fn end(&self, lock: Locked<'_>) {
+        with_lot(lock, |lot| lot.leave(self.ticket));
+        if let Some(deadline) = self.deadline {
+            timeouts::remove(lock, deadline);
+        }
+    }
+}
