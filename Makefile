@@ -5,6 +5,7 @@
 #                    ends with, which is brought if it is missing
 #                    (default: redis-server or valkey-server, from the PATH)
 #   PORT=<n>         the port of `make run` (default: 6379)
+#   T=<file>         the file of tests/ that `make try` runs
 
 SERVER ?= $(LATCH_SERVER)
 PORT ?= 6379
@@ -17,7 +18,7 @@ BENCHES := --manifest-path benches/Cargo.toml
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run test test-all servers bench bench-quick build check lint fmt fmt-check clean setup setup-test setup-bench setup-build
+.PHONY: help demo run try test test-all servers bench bench-quick build check lint fmt fmt-check clean setup setup-test setup-bench setup-build
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' Makefile
@@ -28,6 +29,9 @@ demo: setup build ## a short show of a latch, on a private server (SERVER=name o
 
 run: setup build ## start Redis with the module in the foreground (PORT=6379 SERVER=name or path)
 	@scripts/run.sh
+
+try: setup-test ## check a change in seconds: T=countdown runs tests/countdown.rs, too
+	@scripts/try.sh $(T)
 
 test: setup-test build ## run every test (SERVER=name or path)
 	@scripts/test.sh
@@ -50,18 +54,18 @@ build: setup-build ## build target/release/liblatch.so
 check: fmt-check lint test ## what a change has to pass: formatting, lint and test
 
 lint: setup-build ## clippy, with every warning an error
-	@cargo clippy --locked --all-targets -- -D warnings
-	@cargo clippy --locked $(BENCHES) --target-dir target/benches --workspace --all-targets -- -D warnings
+	@cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+	@cargo clippy --locked $(BENCHES) --target-dir target/benches --workspace --all-targets --all-features -- -D warnings
 
 fmt: ## format the sources
-	@cargo fmt
+	@cargo fmt --all
 	@cargo fmt $(BENCHES) --all
 
 clean: ## remove everything that was built
 	@cargo clean
 
 fmt-check:
-	@cargo fmt --check
+	@cargo fmt --all --check
 	@cargo fmt $(BENCHES) --all --check
 
 setup:

@@ -86,13 +86,13 @@ find_pip() {
 }
 
 # Sets $module to the library that `cargo build --release` leaves, wherever
-# cargo was told to put it.
+# cargo was told to put it; with `debug`, the one that `cargo build` leaves.
 find_module() {
     local target name=liblatch.so
     [ "$(uname -s)" != Darwin ] || name=liblatch.dylib
     target=$(cargo metadata --no-deps --format-version 1 |
         sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
-    module=$target/release/$name
+    module=$target/${1:-release}/$name
     [ -f "$module" ]
 }
 

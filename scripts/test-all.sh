@@ -44,7 +44,7 @@ run_tests() {
 }
 
 heading 'building the tests'
-cargo test --no-run
+cargo test --workspace --no-run
 
 units_done=${UNITS_DONE:-}
 row server version passed failed ignored time result

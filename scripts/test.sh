@@ -18,4 +18,4 @@ fi
 find_server || die "${server_problem:-no server on the PATH: run make test, which installs one}"
 find_module || die "no module at $module: run make build"
 note "testing with $server_kind $server_version, $server"
-LATCH_SERVER=$server LATCH_MODULE=$module exec cargo test --no-fail-fast "$@"
+LATCH_SERVER=$server LATCH_MODULE=$module exec cargo test --workspace --no-fail-fast "$@"

@@ -21,6 +21,7 @@ mod numbers;
 mod parking;
 mod payload;
 mod removal;
+mod section;
 mod shadow;
 mod slot;
 mod stats;
@@ -38,7 +39,7 @@ use border::string::Str;
 use border::{data_type, events, info, turns};
 
 use lifecycle::Lifecycle;
-use stats::Stats;
+use section::LatchSection;
 
 border::module!(LatchModule);
 
@@ -71,7 +72,7 @@ impl Module for LatchModule {
         config::register(ctx)
             .and_then(|()| data_type::register::<Lifecycle>(ctx))
             .and_then(|()| commands::register(ctx))
-            .and_then(|()| info::register::<Stats>(ctx))
+            .and_then(|()| info::register::<LatchSection>(ctx))
             .and_then(|()| events::subscribe::<Lifecycle>(ctx))
             .map_err(|refused| format!("the server refused {refused}"))
     }

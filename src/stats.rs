@@ -1,12 +1,6 @@
-//! What has happened since the server started, and the section `INFO latch` that shows it.
+//! What has happened since the server started.
 
-use std::ffi::CStr;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-use border::info::{Fields, Section};
-use border::lock::Locked;
-
-use crate::parking::with_lot;
 
 /// A number that anybody may change and read at any time.
 #[derive(Debug, Default)]
@@ -66,50 +60,3 @@ pub(crate) static PEAK: Counter = Counter::new();
 pub(crate) static WAKE_LAST: Counter = Counter::new();
 /// See [`WAKE_LAST`].
 pub(crate) static WAKE_MAX: Counter = Counter::new();
-
-/// What is counted, in the order it is shown.
-const COUNTERS: [(&CStr, &Counter); 12] = [
-    (c"set_total", &SET),
-    (c"countdown_total", &COUNTDOWN),
-    (c"duplicate_total", &DUPLICATE),
-    (c"open_total", &OPEN),
-    (c"abort_total", &ABORT),
-    (c"await_total", &AWAIT),
-    (c"await_parked_total", &PARKED),
-    (c"await_timedout_total", &TIMED_OUT),
-    (c"await_failed_total", &FAILED),
-    (c"refused_total", &REFUSED),
-    (c"wake_last_usec", &WAKE_LAST),
-    (c"wake_max_usec", &WAKE_MAX),
-];
-
-/// The version, as text.
-const VERSION: &CStr = {
-    let text = concat!(env!("CARGO_PKG_VERSION"), "\0");
-    match CStr::from_bytes_with_nul(text.as_bytes()) {
-        Ok(version) => version,
-        Err(_) => unreachable!(),
-    }
-};
-
-/// The section.
-#[derive(Debug)]
-pub(crate) struct Stats;
-
-impl Section for Stats {
-    /// A crash report has all but what the lot would have to be asked for.
-    fn show(fields: &mut Fields, lock: Option<Locked<'_>>) {
-        fields.text(c"version", VERSION);
-        let lot = lock.map(|lock| with_lot(lock, |lot| (lot.parked(), lot.waited_key_count())));
-        if let Some((parked, _)) = lot {
-            fields.number(c"waiters", parked as u64);
-        }
-        fields.number(c"waiters_peak", PEAK.get());
-        if let Some((_, keys)) = lot {
-            fields.number(c"waiting_keys", keys as u64);
-        }
-        for (name, counter) in COUNTERS {
-            fields.number(name, counter.get());
-        }
-    }
-}
