@@ -70,6 +70,27 @@ fn no_file_is_too_long_to_be_read_at_one_go() {
 }
 
 #[test]
+fn what_the_documentation_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let in_docs = fs::read_dir(root.join("docs")).expect("docs").map(|entry| entry.unwrap().path());
+    let others = ["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| root.join(name));
+    let mut seen = 0;
+    for path in in_docs.chain(others).filter(|it| it.extension().is_some_and(|it| it == "md")) {
+        let text = read(&path);
+        // Between backticks: every second part.
+        for name in text.split('`').skip(1).step_by(2) {
+            let folder = name.split('/').next().expect("a part");
+            let is_path = name.contains('/') && root.join(folder).is_dir();
+            if is_path && !name.contains([' ', '*', '<', '…']) && folder != "target" {
+                assert!(root.join(name).exists(), "{} names {name}", path.display());
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 20, "only {seen} were found");
+}
+
+#[test]
 fn no_module_needs_one_that_needs_it() {
     let mut needs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for path in files("src") {
