@@ -18,7 +18,7 @@ BENCHES := --manifest-path benches/Cargo.toml
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run try test test-all servers bench bench-quick build check lint fmt fmt-check clean setup setup-test setup-bench setup-build
+.PHONY: help demo run try test test-all servers bench bench-quick build check lint fmt fmt-check notices clean setup setup-test setup-bench setup-build
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' Makefile
@@ -60,6 +60,9 @@ lint: setup-build ## clippy, with every warning an error
 fmt: ## format the sources
 	@cargo fmt --all
 	@cargo fmt $(BENCHES) --all
+
+notices: setup-build ## write NOTICES, the licences of what is in the binary
+	@scripts/notices.sh
 
 clean: ## remove everything that was built
 	@cargo clean
