@@ -63,7 +63,7 @@ impl Ids {
     }
 
     /// Moves the memory: in the first step, which is from 0, the table, and
-    /// the ids from this slot on. Answers with the slot where the next step
+    /// the ids from this slot on. Returns the slot where the next step
     /// starts, never 0, or with `None` when it was the last.
     ///
     /// Ids that are added between two steps may be left out, and others as

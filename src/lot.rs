@@ -35,7 +35,7 @@
 //!   none once one of them has decided its wait. Then its handle has been given out, once.
 //! - The lists of what is to be done (`rota`, `suspended`, `settled`) may name queues that
 //!   are not there any more, or have become something else: numbers are not used twice,
-//!   and each is checked when it is its turn. `due` is exact.
+//!   and each is checked when it comes up. `due` names waiting queues only.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -106,7 +106,7 @@ pub(crate) struct Lot<H, K = Rc<[u8]>> {
     queues: BTreeMap<QueueId, Queue<K>>,
     /// The waiting queues.
     by_key: HashMap<Db, HashMap<K, QueueId>>,
-    /// Whose turn it is to be looked at, of each kind. Who had its turn stands last.
+    /// The order in which keys are looked at, by kind. Who has been looked at stands last.
     rota: [VecDeque<QueueId>; 2],
     /// The waiting queues whose latch expires, by when that is to be looked at.
     due: BTreeSet<(i64, QueueId)>,
@@ -311,6 +311,7 @@ impl<H, K: Name> Lot<H, K> {
         id
     }
 
+    /// Drops a queue in which nobody stands.
     fn drop_if_empty(&mut self, id: QueueId) {
         if self.queues.get(&id).is_some_and(|queue| queue.waiters.is_empty()) {
             self.unlist(id);
@@ -321,7 +322,7 @@ impl<H, K: Name> Lot<H, K> {
         }
     }
 
-    /// A waiting queue is not found by key any more, and not looked at.
+    /// Takes a waiting queue out of what is found by key, and of what is due.
     fn unlist(&mut self, id: QueueId) {
         let Some(queue) = self.queues.get(&id).filter(|queue| queue.phase == Phase::Waiting) else {
             return;

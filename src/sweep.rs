@@ -3,7 +3,7 @@
 //! though the server has not removed it, slots that were trimmed in the background.
 //!
 //! What is due is looked at when it is due: the times to live are known. Of all the
-//! rest each has its turn, so many keys at a time, within a fixed time. A look
+//! rest each is looked at once in a lap, so many keys in a pass, within a fixed time. A look
 //! counts nothing and announces nothing; but it is an access, so that what clients
 //! wait for does not look idle to eviction.
 
@@ -20,21 +20,21 @@ use crate::parking::{release_soon, with_lot};
 use crate::payload::Key;
 use crate::slot::slot_of;
 
-/// From turn to turn, in ms.
-const TURN_MILLIS: i64 = 25;
+/// From pass to pass, in ms.
+const PASS_MILLIS: i64 = 25;
 /// How long it takes until each key has been looked at, if there is the time for it.
-const ROUND: Duration = Duration::from_millis(800);
-/// How long a turn looks in any case: so about a hundred keys are looked at in every turn.
+const LAP: Duration = Duration::from_millis(800);
+/// How long a pass looks in any case: so about a hundred keys are looked at in every pass.
 const EAGER: Duration = Duration::from_micros(50);
-/// How long a turn may look at what is due, and again at the rest. With less than
-/// 1 us a look that is 10,000 keys in a round, and at most 1.2 % of a core.
+/// How long a pass may look at what is due, and again at the rest. With less than
+/// 1 us a look that is 10,000 keys in a lap, and at most 1.2 % of a core.
 const BUDGET: Duration = Duration::from_micros(300);
-/// What part of the time the looking may take: a budget in a turn.
-const TURNS_TO_A_BUDGET: u32 = 80;
+/// What part of the time the looking may take: a budget in a pass.
+const PASSES_TO_A_BUDGET: u32 = 80;
 /// How much of that is for latches to come, if there are so many: the others are not
 /// to be forgotten over them.
 const BUDGET_OF_COMING: Duration = Duration::from_micros(200);
-/// When a turn follows one that could not look at all that is due, in ms.
+/// When a pass follows one that could not look at all that is due, in ms.
 const SOON_MILLIS: i64 = 1;
 
 static SWEEP: Shared<Sweep> = Shared::new();
@@ -42,33 +42,33 @@ static SWEEP: Shared<Sweep> = Shared::new();
 /// What drives the looking, as long as somebody waits.
 #[derive(Debug, Default)]
 struct Sweep {
-    timer: Option<Timer<Turn>>,
-    /// When the last turn was.
+    timer: Option<Timer<Pass>>,
+    /// When the last pass was.
     last: Option<Instant>,
-    /// By how much turns took longer than they may: the server hashes a name each
+    /// By how much passes took longer than they may: the server hashes a name each
     /// time, whatever its length.
     debt: Duration,
 }
 
 impl Sweep {
-    /// Takes the next turn in so many ms.
+    /// Makes the next pass in so many ms.
     fn next_in(&mut self, ctx: Context<'_>, millis: i64) {
         self.timer = Some(Timer::start(ctx, millis));
     }
 
-    /// How long ago the last turn was, at most a round. This is one.
+    /// How long ago the last pass was, at most a lap. This is one.
     fn since_the_last(&mut self) -> Duration {
         let now = Instant::now();
-        self.last.replace(now).map_or(ROUND, |last| (now - last).min(ROUND))
+        self.last.replace(now).map_or(LAP, |last| (now - last).min(LAP))
     }
 
-    /// Whether turns that took too long are paid for, now that so much time has passed.
+    /// Whether passes that took too long are paid for, now that so much time has passed.
     fn is_paid(&mut self, since: Duration) -> bool {
-        self.debt = self.debt.saturating_sub(since / TURNS_TO_A_BUDGET);
+        self.debt = self.debt.saturating_sub(since / PASSES_TO_A_BUDGET);
         self.debt.is_zero()
     }
 
-    /// A turn has looked for so long.
+    /// A pass has looked for so long.
     fn charge(&mut self, took: Duration) {
         self.debt += took.saturating_sub(BUDGET);
     }
@@ -78,7 +78,7 @@ impl Sweep {
 pub(crate) fn begin(ctx: Context<'_>) {
     with_sweep(ctx, |sweep| {
         if sweep.timer.is_none() {
-            sweep.next_in(ctx, TURN_MILLIS);
+            sweep.next_in(ctx, PASS_MILLIS);
         }
     });
 }
@@ -87,7 +87,7 @@ fn with_sweep<T>(ctx: Context<'_>, access: impl FnOnce(&mut Sweep) -> T) -> T {
     SWEEP.with(ctx.lock(), access)
 }
 
-/// Does a turn that its timer has held back.
+/// Makes a pass that its timer has held back.
 ///
 /// Timers go by the clock of the server. One that was set back would hold them for as
 /// long; lateness is told by a clock that only goes forward.
@@ -95,22 +95,22 @@ pub(crate) fn catch_up(ctx: Context<'_>) {
     let late = with_sweep(ctx, |sweep| sweep.timer.take_if(|timer| timer.is_late()));
     if let Some(timer) = late {
         timer.stop(ctx);
-        take_turn(ctx);
+        make_pass(ctx);
     }
 }
 
-/// One turn of looking.
+/// One pass of looking.
 #[derive(Debug)]
-struct Turn;
+struct Pass;
 
-impl Alarm for Turn {
+impl Alarm for Pass {
     fn ring(ctx: Context<'_>) {
         with_sweep(ctx, |sweep| sweep.timer = None);
-        take_turn(ctx);
+        make_pass(ctx);
     }
 }
 
-fn take_turn(ctx: Context<'_>) {
+fn make_pass(ctx: Context<'_>) {
     let all_seen = ctx.is_loading() || {
         let all_seen = look_at_what_is_due(ctx);
         look_at_the_next(ctx);
@@ -118,7 +118,7 @@ fn take_turn(ctx: Context<'_>) {
         all_seen
     };
     if with_lot(ctx.lock(), |lot| lot.parked() > 0) {
-        let millis = if all_seen { TURN_MILLIS } else { SOON_MILLIS };
+        let millis = if all_seen { PASS_MILLIS } else { SOON_MILLIS };
         with_sweep(ctx, |sweep| sweep.next_in(ctx, millis));
     }
 }
@@ -138,7 +138,7 @@ fn look_at_what_is_due(ctx: Context<'_>) -> bool {
     all_seen
 }
 
-/// Goes on with the rest, each in its turn.
+/// Goes on with the rest, each once in a lap.
 fn look_at_the_next(ctx: Context<'_>) {
     let since = with_sweep(ctx, |sweep| sweep.since_the_last());
     if with_sweep(ctx, |sweep| sweep.is_paid(since)) {
@@ -156,7 +156,7 @@ fn look_at_the_next(ctx: Context<'_>) {
     }
 }
 
-/// Looks at as many keys of a kind as it was time for since the last turn, however long
+/// Looks at as many keys of a kind as it was time for since the last pass, however long
 /// ago that was, while there is the time; and at more while there is plenty.
 fn look_at_some(
     ctx: Context<'_>,
@@ -165,13 +165,13 @@ fn look_at_some(
     has_time: impl Fn() -> bool,
     has_plenty: impl Fn() -> bool,
 ) {
-    let all = with_lot(ctx.lock(), |lot| lot.in_turn(kind));
-    let share = (all as u128 * since.as_micros()).div_ceil(ROUND.as_micros());
+    let all = with_lot(ctx.lock(), |lot| lot.rota_len(kind));
+    let share = (all as u128 * since.as_micros()).div_ceil(LAP.as_micros());
     for nth in 0..all {
         if !(if (nth as u128) < share { has_time() } else { has_plenty() }) {
             break;
         }
-        if let Some(lookup) = with_lot(ctx.lock(), |lot| lot.next_in_turn(kind)) {
+        if let Some(lookup) = with_lot(ctx.lock(), |lot| lot.next_in_rota(kind)) {
             look(ctx, &lookup);
         }
     }
@@ -180,8 +180,8 @@ fn look_at_some(
 /// Looks at everything that is waited for, at once.
 pub(crate) fn look_at_all(ctx: Context<'_>) {
     for kind in Kind::ALL {
-        for _ in 0..with_lot(ctx.lock(), |lot| lot.in_turn(kind)) {
-            if let Some(lookup) = with_lot(ctx.lock(), |lot| lot.next_in_turn(kind)) {
+        for _ in 0..with_lot(ctx.lock(), |lot| lot.rota_len(kind)) {
+            if let Some(lookup) = with_lot(ctx.lock(), |lot| lot.next_in_rota(kind)) {
                 look(ctx, &lookup);
             }
         }

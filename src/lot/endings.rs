@@ -21,7 +21,7 @@ impl<H, K: Name> Lot<H, K> {
     }
 
     /// A latch opened: everybody parked on this round is to be told so. With
-    /// no round, it opened as it was made. False if nobody was.
+    /// no round, it opened as it was made. Returns whether anybody was.
     pub(crate) fn open(&mut self, db: Db, key: &[u8], round: Option<Round>) -> bool {
         let queue = self.find(db, key, round);
         if let Some(id) = queue {
@@ -30,8 +30,7 @@ impl<H, K: Name> Lot<H, K> {
         queue.is_some()
     }
 
-    /// A latch was aborted. Answers with the number of clients whose wait
-    /// ends by that.
+    /// A latch was aborted. Returns the number of clients whose wait ends by that.
     pub(crate) fn abort(&mut self, db: Db, key: &[u8], round: Round, reason: &[u8]) -> usize {
         let Some(id) = self.find(db, key, Some(round)) else {
             return 0;
@@ -109,7 +108,7 @@ impl<H, K: Name> Lot<H, K> {
         }
     }
 
-    /// The flush was a removal.
+    /// No load has followed: what is suspended has been removed.
     pub(crate) fn settle_suspended(&mut self) {
         for id in std::mem::take(&mut self.suspended) {
             if let Some(Phase::Suspended(outcome)) = self.queues.get(&id).map(|queue| &queue.phase)
@@ -133,7 +132,7 @@ impl<H, K: Name> Lot<H, K> {
         }
     }
 
-    /// Whether a flush waits for its meaning.
+    /// Whether queues are suspended.
     pub(crate) fn has_suspended(&self) -> bool {
         !self.suspended.is_empty()
     }
@@ -169,13 +168,14 @@ impl<H, K: Name> Lot<H, K> {
         self.settle_queue(id, self.removal(id, now));
     }
 
+    /// Settles a waiting queue.
     pub(super) fn settle_queue(&mut self, id: QueueId, outcome: Outcome) {
         self.unlist(id);
         self.settle_unlisted(id, outcome);
     }
 
-    /// A queue that is not found by key any more waits to hear whether its latch
-    /// comes back.
+    /// Suspends a queue that is not found by key any more, until it is known whether its
+    /// latch comes back.
     fn suspend(&mut self, id: QueueId, now: i64) {
         let outcome = self.removal(id, now);
         self.look_no_more(id);

@@ -51,14 +51,14 @@ pub(crate) enum Sighting {
 }
 
 impl<H, K: Name> Lot<H, K> {
-    /// A latch is known to expire at this time, in Unix ms, or not to (any more).
+    /// Notes when a latch expires, in Unix ms; `None`: never, or not any more.
     pub(crate) fn note_expiry(&mut self, db: Db, key: &[u8], round: Round, expires: Option<i64>) {
         if let Some(id) = self.find(db, key, Some(round)) {
             self.expect_expiry(id, expires, None);
         }
     }
 
-    /// A queue whose latch should have expired before `now`. It is not answered
+    /// A queue whose latch should have expired before `now`. It is not returned
     /// again before it has been observed.
     pub(crate) fn next_due(&mut self, now: i64) -> Option<Lookup<K>> {
         let &(at, id) = self.due.first()?;
@@ -69,27 +69,26 @@ impl<H, K: Name> Lot<H, K> {
         self.queues.get(&id).map(|queue| queue.lookup(id))
     }
 
-    /// How many queues of this kind have a turn to be looked at, or had one until
-    /// lately.
-    pub(crate) fn in_turn(&self, kind: Kind) -> usize {
+    /// How many queues of this kind are in the rota, with those that have left it.
+    pub(crate) fn rota_len(&self, kind: Kind) -> usize {
         self.rota[kind as usize].len()
     }
 
-    /// The queue whose turn it is. `None` if it is gone, or not to be looked at.
-    pub(crate) fn next_in_turn(&mut self, kind: Kind) -> Option<Lookup<K>> {
+    /// The next queue of this kind in the rota, where it stands last from now on. `None` if
+    /// it has left, or is not to be looked at now.
+    pub(crate) fn next_in_rota(&mut self, kind: Kind) -> Option<Lookup<K>> {
         let id = self.rota[kind as usize].pop_front()?;
         let queue = self.queues.get(&id)?;
         if matches!(queue.phase, Phase::Settled(..)) || Kind::of(queue.wanted) != kind {
-            return None; // it has another turn, or none any more
+            return None; // it stands in the other rota, or in none
         }
         self.rota[kind as usize].push_back(id);
         (queue.phase == Phase::Waiting).then(|| queue.lookup(id))
     }
 
-    /// What was found at the key of a queue, at the time `now`. Another round
-    /// means that the latch of this queue is gone. Answers whether the latch has
-    /// vanished before its time, and nothing has told of its end: that is for
-    /// [`Lot::vanish`].
+    /// Takes note of what was found at the key of a queue, at the time `now`. Another round
+    /// means that the latch of this queue is gone. Returns whether the latch has vanished
+    /// before its time, and nothing has told of its end: that is for [`Lot::vanish`].
     #[must_use]
     pub(crate) fn observe(&mut self, id: QueueId, found: Sighting, now: i64) -> bool {
         let Some(queue) = self.queues.get(&id).filter(|queue| queue.phase == Phase::Waiting) else {
@@ -112,14 +111,14 @@ impl<H, K: Name> Lot<H, K> {
         false
     }
 
-    /// How the latch of a waiting queue has ended that has vanished.
+    /// Settles a waiting queue whose latch has vanished.
     pub(crate) fn vanish(&mut self, id: QueueId, outcome: Outcome) {
         if self.queues.get(&id).is_some_and(|queue| queue.phase == Phase::Waiting) {
             self.settle_queue(id, outcome);
         }
     }
 
-    /// From now on a waiting queue is for this latch.
+    /// Changes which latch a waiting queue is for.
     pub(super) fn want(&mut self, id: QueueId, wanted: Wanted) {
         if let Some(queue) = self.queues.get_mut(&id) {
             let kind = Kind::of(wanted);
@@ -130,8 +129,8 @@ impl<H, K: Name> Lot<H, K> {
         }
     }
 
-    /// From now on the latch of a waiting queue is known to expire at this time.
-    /// That is looked at then, but not again before `seen` has passed.
+    /// Notes when the latch of a waiting queue expires. It is looked at then, but not
+    /// before `seen` has passed.
     pub(super) fn expect_expiry(&mut self, id: QueueId, expires: Option<i64>, seen: Option<i64>) {
         if let Some(queue) = self.queues.get_mut(&id) {
             if let Some(due) = queue.due.take() {
@@ -145,7 +144,7 @@ impl<H, K: Name> Lot<H, K> {
         }
     }
 
-    /// The time of a queue that does not wait is not looked at any more.
+    /// Forgets when a queue is to be looked at.
     pub(super) fn look_no_more(&mut self, id: QueueId) {
         if let Some(due) = self.queues.get_mut(&id).and_then(|queue| queue.due.take()) {
             self.due.remove(&(due, id));

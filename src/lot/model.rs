@@ -307,9 +307,9 @@ impl Model {
 
     /// What the keeper of the lot does: look at the key of every queue.
     fn look(&mut self) {
-        let turns = Kind::ALL.map(|kind| vec![kind; self.lot.in_turn(kind)]).concat();
+        let turns = Kind::ALL.map(|kind| vec![kind; self.lot.rota_len(kind)]).concat();
         for kind in turns {
-            let Some(watched) = self.lot.next_in_turn(kind) else {
+            let Some(watched) = self.lot.next_in_rota(kind) else {
                 continue;
             };
             let key = KEYS
@@ -412,7 +412,7 @@ proptest! {
             model.apply(&Event::Leave { client });
         }
         prop_assert_eq!((model.lot.parked(), model.lot.waited_key_count()), (0, 0));
-        prop_assert!(Kind::ALL.iter().all(|&kind| model.lot.in_turn(kind) == 0));
+        prop_assert!(Kind::ALL.iter().all(|&kind| model.lot.rota_len(kind) == 0));
         prop_assert!(model.lot.due.is_empty());
         prop_assert!(model.lot.queues.is_empty() && model.lot.next_batch(1).is_empty());
     }

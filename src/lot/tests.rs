@@ -40,14 +40,14 @@ fn parked_with_expiry(key: &'static str, expires: Option<i64>) -> (Lot<Handle>, 
 
 /// The keys of this kind that are looked at in so many turns, by name.
 fn looked_at(lot: &mut Lot<Handle>, kind: Kind, turns: usize) -> String {
-    let queues = (0..turns).filter_map(|_| lot.next_in_turn(kind));
+    let queues = (0..turns).filter_map(|_| lot.next_in_rota(kind));
     queues.map(|queue| String::from_utf8_lossy(&queue.key).into_owned()).collect()
 }
 
 /// The first queue that there is to look at.
 fn first_queue(lot: &mut Lot<Handle>) -> QueueId {
-    let turns = Kind::ALL.map(|kind| vec![kind; lot.in_turn(kind)]).concat();
-    let first = turns.into_iter().find_map(|kind| lot.next_in_turn(kind));
+    let turns = Kind::ALL.map(|kind| vec![kind; lot.rota_len(kind)]).concat();
+    let first = turns.into_iter().find_map(|kind| lot.next_in_rota(kind));
     first.expect("somebody waits").queue
 }
 
@@ -368,7 +368,7 @@ fn those_who_wait_for_a_latch_to_come_have_turns_of_their_own() {
     lot.open(0, b"d", None);
     assert_eq!(looked_at(&mut lot, Kind::Coming, 3), "");
     assert_eq!(looked_at(&mut lot, Kind::Present, 3), "cab");
-    assert_eq!((lot.in_turn(Kind::Coming), lot.in_turn(Kind::Present)), (0, 3));
+    assert_eq!((lot.rota_len(Kind::Coming), lot.rota_len(Kind::Present)), (0, 3));
 }
 
 #[test]
