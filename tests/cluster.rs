@@ -1,4 +1,5 @@
-//! Latches in a cluster: three masters, each with a replica.
+//! Latches in a cluster of three masters, each with a replica: slots that move or are
+//! lost, and nodes that are the wrong ones. Its failovers are in `failover.rs`.
 //!
 //! What a parked client is told depends on what happens, and on the server;
 //! run with `--nocapture` to see. That it ends right if it asks again does not.
@@ -6,84 +7,6 @@
 mod common;
 
 use common::*;
-
-/// Prints what a parked client is told, for the table in the documentation;
-/// panics unless it is one of these codes, or `OK`, or `closed`.
-#[track_caller]
-fn is_told(event: &str, client: &mut Client, allowed: &[&str]) {
-    let words = client.last_words();
-    let code = match &words {
-        None => "closed",
-        Some(Reply::Error(text)) => text.split(' ').next().unwrap_or_default(),
-        Some(reply) if reply == &ok() => "OK",
-        Some(reply) => panic!("{event}: {reply:?}"),
-    };
-    println!("{event}: {words:?}");
-    assert!(allowed.contains(&code), "{event}: {words:?}");
-}
-
-/// Prints what a client that asks again was told before its answer, which must
-/// be `OK`.
-#[track_caller]
-fn ends_right(event: &str, waiter: Pending) {
-    let answer = waiter.answer();
-    println!("{event}, asking again: {:?}", answer.told);
-    assert_eq!(answer.reply, ok(), "{event}");
-}
-
-/// The ids that a latch has recorded, in order.
-#[track_caller]
-fn arrived(server: &Server, key: &str) -> Vec<String> {
-    let reply = server.run(&format!("LATCH.ARRIVED {key}"));
-    let mut ids: Vec<_> = reply.items().iter().map(Reply::text).collect();
-    ids.sort();
-    ids
-}
-
-/// Does the server have this command? Says so if not.
-fn has(server: &Server, command: &str) -> bool {
-    let reply = server.client().call(["COMMAND", "INFO", command]);
-    let known = matches!(reply.items()[0], Reply::Array(_));
-    if !known {
-        println!("this server has no {command}: nothing to test");
-    }
-    known
-}
-
-/// Panics unless the replica, once it is in sync, has the data of its master.
-#[track_caller]
-fn assert_same(replica: &Server, master: &Server) {
-    replica.wait_in_sync(master);
-    assert_eq!(replica.digest(), master.digest());
-}
-
-/// A key that `node` was given in the beginning.
-fn a_key_at(cluster: &Cluster, node: &Server) -> String {
-    let keys = (0..).map(|number| format!("key:{number}"));
-    keys.into_iter().find(|key| cluster.around(key).0.port() == node.port()).unwrap()
-}
-
-/// How many countdowns a latch needs that is not to open.
-const MANY: i64 = 1_000_000_000;
-
-/// Clients that count `key` down, which needs many, while something happens.
-fn count_down(cluster: &Cluster, key: &str) -> Vec<Counting> {
-    assert_eq!(cluster.run(&format!("LATCH.SET {key} {MANY}")), ok());
-    let counting = ["a", "b"].map(|name| cluster.client().counts_down(key, name)).into();
-    eventually("the countdowns to begin", PATIENCE, || {
-        (cluster.run(&format!("LATCH.GET {key}")).int() < MANY).then_some(())
-    });
-    counting
-}
-
-/// Panics unless each of the countdowns was counted, and counted once.
-#[track_caller]
-fn assert_counted(cluster: &Cluster, key: &str, counting: Vec<Counting>) {
-    let total: i64 = counting.into_iter().map(Counting::stop).sum();
-    assert_eq!(cluster.run(&format!("LATCH.GET {key}")), int(MANY - total));
-    let info = cluster.run(&format!("LATCH.INFO {key}"));
-    assert_eq!(info.field("arrived"), &int(total));
-}
 
 /// Keys that stress how a slot is found, and how a name for it is made.
 const ODD_NAMES: [&[u8]; 16] = [
@@ -385,119 +308,13 @@ fn a_replica_parks_those_who_are_content_with_it() {
 }
 
 #[test]
-fn a_manual_failover_loses_nobody_and_counts_nobody_twice() {
-    let cluster = Cluster::new();
-    let (home, replica, _) = cluster.around("{job}");
-    let counting = count_down(&cluster, "{job}many");
-    fail_over(&cluster, "CLUSTER FAILOVER", home, replica);
-    fail_over(&cluster, "CLUSTER FAILOVER", replica, home);
-    assert_counted(&cluster, "{job}many", counting);
-    assert_same(replica, home);
-    // The old master is not asked.
-    fail_over(&cluster, "CLUSTER FAILOVER TAKEOVER", home, replica);
-    assert_same(home, replica);
-}
-
-/// Makes `to` the master instead of `from`, and sees what becomes of clients
-/// parked on the latch `{job}`.
-fn fail_over(cluster: &Cluster, command: &str, from: &Server, to: &Server) {
-    let mut client = from.client();
-    assert_eq!(client.run("LATCH.SET {job} 4 EX 1000"), ok());
-    assert_eq!(client.run("LATCH.COUNTDOWN {job} ID one"), int(3));
-    assert_eq!(client.run("WAIT 1 5000"), int(1));
-
-    let mut parked = from.parked("LATCH.AWAIT {job} 0");
-    let mut content = from.parked_readonly("LATCH.AWAIT {job} 0");
-    let mut on_replica = to.parked_readonly("LATCH.AWAIT {job} 0");
-    let waiter = cluster.client().asks("LATCH.AWAIT {job} 0");
-    let arrival = cluster.client().asks("LATCH.ARRIVE {job} 0 ID two");
-    from.wait_waiters("{job}", 4);
-    let (_, _, other) = cluster.around("{job}");
-    let bystander_key = a_key_at(cluster, other);
-    assert_eq!(other.run(&format!("LATCH.SET {bystander_key} 1")), ok());
-    let bystander = other.parked(&format!("LATCH.AWAIT {bystander_key} 0"));
-
-    assert_eq!(to.run(command), ok());
-    cluster.wait_role(to, "master");
-    is_told(command, &mut parked, &["UNBLOCKED", "MOVED"]);
-    to.wait_waiters("{job}", 3);
-    cluster.wait_ready();
-    other.wait_parked(&bystander);
-
-    assert_eq!(arrived(to, "{job}"), ["one", "two"]);
-    for (id, left) in [("one", 2), ("two", 2), ("three", 1), ("four", 0)] {
-        let line = format!("LATCH.COUNTDOWN {{job}} ID {id}");
-        assert_eq!(cluster.run(&line), int(left), "{id}");
-    }
-    on_replica.receives_only(&ok());
-    ends_right(command, waiter);
-    ends_right(command, arrival);
-    is_told(&format!("{command}, after READONLY"), &mut content, &["UNBLOCKED", "OK"]);
-}
-
-#[test]
-fn a_master_that_dies_loses_nothing_that_its_replica_has() {
-    let mut cluster = Cluster::new();
-    let (home, replica, other) = cluster.around("{job}");
-    let mut client = home.client();
-    assert_eq!(client.run("LATCH.SET {job} 4 EX 1000"), ok());
-    let mut parked = home.parked("LATCH.AWAIT {job} 0");
-    let waiter = cluster.client().asks("LATCH.AWAIT {job} 0");
-    let arrival = cluster.client().asks("LATCH.ARRIVE {job} 0 ID one");
-    home.wait_waiters("{job}", 3);
-    let bystander_key = a_key_at(&cluster, other);
-    let await_bystander = format!("LATCH.AWAIT {bystander_key} 0");
-    assert_eq!(other.run(&format!("LATCH.SET {bystander_key} 1")), ok());
-    let mut bystander = other.parked(&await_bystander);
-    let asking_bystander = cluster.client().asks(&await_bystander);
-    other.wait_blocked(2);
-    assert_eq!(client.run("LATCH.COUNTDOWN {job} ID two"), int(2));
-    assert_eq!(client.run("WAIT 1 5000"), int(1));
-    assert_eq!(client.run("LATCH.SET {job}held 1"), ok());
-    assert_eq!(client.run("WAIT 1 5000"), int(1));
-    let mut on_replica = replica.parked_readonly("LATCH.AWAIT {job}held 0");
-
-    let dead = cluster.home("{job}");
-    cluster.nodes[dead].kill9();
-    let (_, replica, _) = cluster.around("{job}");
-    parked.expect_closed();
-    cluster.wait_role(replica, "master");
-    replica.wait_waiters("{job}", 2);
-    for (id, left) in [("one", 2), ("two", 2), ("three", 1), ("four", 0)] {
-        let line = format!("LATCH.COUNTDOWN {{job}} ID {id}");
-        assert_eq!(cluster.run(&line), int(left), "{id}");
-    }
-    ends_right("kill -9", waiter);
-    ends_right("kill -9", arrival);
-
-    // For a moment no node served anybody: those who were looked at in that
-    // moment have been told so.
-    for key in ["{job}held", &bystander_key] {
-        assert_eq!(cluster.run(&format!("LATCH.COUNTDOWN {key}")), int(0));
-    }
-    is_told("kill -9, parked on the replica", &mut on_replica, &["CLUSTERDOWN", "OK"]);
-    is_told("kill -9, parked on another master", &mut bystander, &["CLUSTERDOWN", "OK"]);
-    ends_right("kill -9 of another master", asking_bystander);
-
-    assert_eq!(cluster.run("LATCH.SET {job} 3 EX 1000"), ok());
-    assert_eq!(cluster.run("LATCH.COUNTDOWN {job} ID five"), int(2));
-    cluster.nodes[dead].start_again();
-    cluster.wait_ready();
-    let (home, replica, _) = cluster.around("{job}");
-    assert_same(home, replica);
-    let mut waiter = home.parked_readonly("LATCH.AWAIT {job} 0");
-    assert_eq!(replica.run("LATCH.COUNTDOWN {job} 2"), int(0));
-    waiter.receives_only(&ok());
-}
-
-#[test]
 fn an_atomic_slot_migration_takes_the_latch_along_and_its_waiters_follow() {
     // Redis leaves no latch's waiters to chance: who waits in a slot that has gone is
     // for the server to redirect.
     let server = Server::new();
-    let (event, allowed): (_, &[&str]) = if has(&server, "cluster|migrateslots") {
+    let (event, allowed): (_, &[&str]) = if server.has_command("cluster|migrateslots") {
         ("MIGRATESLOTS", &["MOVED", "LATCHGONE"])
-    } else if has(&server, "cluster|migration") {
+    } else if server.has_command("cluster|migration") {
         ("MIGRATION", &["MOVED"])
     } else {
         return;
@@ -542,7 +359,7 @@ fn an_atomic_slot_migration_takes_the_latch_along_and_its_waiters_follow() {
 
 #[test]
 fn a_slot_that_is_flushed_tells_the_waiters_on_its_latches() {
-    if !has(&Server::new(), "cluster|flushslot") {
+    if !Server::new().has_command("cluster|flushslot") {
         return;
     }
     let cluster = Cluster::new();

@@ -1,4 +1,8 @@
-//! Masters and replicas that change places.
+//! Masters and replicas that change places, two of them or a cluster of six.
+//!
+//! What a parked client is told in a cluster depends on what happens, and on the
+//! server; run with `--nocapture` to see. That it ends right if it asks again does
+//! not.
 
 mod common;
 
@@ -86,4 +90,112 @@ fn a_failover_sends_the_waiters_of_the_master_away_and_keeps_those_of_the_replic
     on_replica.receives_only(&ok());
     master.wait_in_sync(&replica);
     assert_eq!(master.contents(), replica.contents());
+}
+
+// In a cluster
+
+#[test]
+fn a_manual_failover_loses_nobody_and_counts_nobody_twice() {
+    let cluster = Cluster::new();
+    let (home, replica, _) = cluster.around("{job}");
+    let counting = count_down(&cluster, "{job}many");
+    fail_over(&cluster, "CLUSTER FAILOVER", home, replica);
+    fail_over(&cluster, "CLUSTER FAILOVER", replica, home);
+    assert_counted(&cluster, "{job}many", counting);
+    assert_same(replica, home);
+    // The old master is not asked.
+    fail_over(&cluster, "CLUSTER FAILOVER TAKEOVER", home, replica);
+    assert_same(home, replica);
+}
+
+/// Makes `to` the master instead of `from`, and sees what becomes of clients
+/// parked on the latch `{job}`.
+fn fail_over(cluster: &Cluster, command: &str, from: &Server, to: &Server) {
+    let mut client = from.client();
+    assert_eq!(client.run("LATCH.SET {job} 4 EX 1000"), ok());
+    assert_eq!(client.run("LATCH.COUNTDOWN {job} ID one"), int(3));
+    assert_eq!(client.run("WAIT 1 5000"), int(1));
+
+    let mut parked = from.parked("LATCH.AWAIT {job} 0");
+    let mut content = from.parked_readonly("LATCH.AWAIT {job} 0");
+    let mut on_replica = to.parked_readonly("LATCH.AWAIT {job} 0");
+    let waiter = cluster.client().asks("LATCH.AWAIT {job} 0");
+    let arrival = cluster.client().asks("LATCH.ARRIVE {job} 0 ID two");
+    from.wait_waiters("{job}", 4);
+    let (_, _, other) = cluster.around("{job}");
+    let bystander_key = a_key_at(cluster, other);
+    assert_eq!(other.run(&format!("LATCH.SET {bystander_key} 1")), ok());
+    let bystander = other.parked(&format!("LATCH.AWAIT {bystander_key} 0"));
+
+    assert_eq!(to.run(command), ok());
+    cluster.wait_role(to, "master");
+    is_told(command, &mut parked, &["UNBLOCKED", "MOVED"]);
+    to.wait_waiters("{job}", 3);
+    cluster.wait_ready();
+    other.wait_parked(&bystander);
+
+    assert_eq!(arrived(to, "{job}"), ["one", "two"]);
+    for (id, left) in [("one", 2), ("two", 2), ("three", 1), ("four", 0)] {
+        let line = format!("LATCH.COUNTDOWN {{job}} ID {id}");
+        assert_eq!(cluster.run(&line), int(left), "{id}");
+    }
+    on_replica.receives_only(&ok());
+    ends_right(command, waiter);
+    ends_right(command, arrival);
+    is_told(&format!("{command}, after READONLY"), &mut content, &["UNBLOCKED", "OK"]);
+}
+
+#[test]
+fn a_master_that_dies_loses_nothing_that_its_replica_has() {
+    let mut cluster = Cluster::new();
+    let (home, replica, other) = cluster.around("{job}");
+    let mut client = home.client();
+    assert_eq!(client.run("LATCH.SET {job} 4 EX 1000"), ok());
+    let mut parked = home.parked("LATCH.AWAIT {job} 0");
+    let waiter = cluster.client().asks("LATCH.AWAIT {job} 0");
+    let arrival = cluster.client().asks("LATCH.ARRIVE {job} 0 ID one");
+    home.wait_waiters("{job}", 3);
+    let bystander_key = a_key_at(&cluster, other);
+    let await_bystander = format!("LATCH.AWAIT {bystander_key} 0");
+    assert_eq!(other.run(&format!("LATCH.SET {bystander_key} 1")), ok());
+    let mut bystander = other.parked(&await_bystander);
+    let asking_bystander = cluster.client().asks(&await_bystander);
+    other.wait_blocked(2);
+    assert_eq!(client.run("LATCH.COUNTDOWN {job} ID two"), int(2));
+    assert_eq!(client.run("WAIT 1 5000"), int(1));
+    assert_eq!(client.run("LATCH.SET {job}held 1"), ok());
+    assert_eq!(client.run("WAIT 1 5000"), int(1));
+    let mut on_replica = replica.parked_readonly("LATCH.AWAIT {job}held 0");
+
+    let dead = cluster.home("{job}");
+    cluster.nodes[dead].kill9();
+    let (_, replica, _) = cluster.around("{job}");
+    parked.expect_closed();
+    cluster.wait_role(replica, "master");
+    replica.wait_waiters("{job}", 2);
+    for (id, left) in [("one", 2), ("two", 2), ("three", 1), ("four", 0)] {
+        let line = format!("LATCH.COUNTDOWN {{job}} ID {id}");
+        assert_eq!(cluster.run(&line), int(left), "{id}");
+    }
+    ends_right("kill -9", waiter);
+    ends_right("kill -9", arrival);
+
+    // For a moment no node served anybody: those who were looked at in that
+    // moment have been told so.
+    for key in ["{job}held", &bystander_key] {
+        assert_eq!(cluster.run(&format!("LATCH.COUNTDOWN {key}")), int(0));
+    }
+    is_told("kill -9, parked on the replica", &mut on_replica, &["CLUSTERDOWN", "OK"]);
+    is_told("kill -9, parked on another master", &mut bystander, &["CLUSTERDOWN", "OK"]);
+    ends_right("kill -9 of another master", asking_bystander);
+
+    assert_eq!(cluster.run("LATCH.SET {job} 3 EX 1000"), ok());
+    assert_eq!(cluster.run("LATCH.COUNTDOWN {job} ID five"), int(2));
+    cluster.nodes[dead].start_again();
+    cluster.wait_ready();
+    let (home, replica, _) = cluster.around("{job}");
+    assert_same(home, replica);
+    let mut waiter = home.parked_readonly("LATCH.AWAIT {job} 0");
+    assert_eq!(replica.run("LATCH.COUNTDOWN {job} 2"), int(0));
+    waiter.receives_only(&ok());
 }

@@ -7,6 +7,16 @@ use super::resp::{Reply, ok};
 use super::server::Server;
 
 impl Server {
+    /// Does the server have this command? Says so if not.
+    pub fn has_command(&self, command: &str) -> bool {
+        let reply = self.client().call(["COMMAND", "INFO", command]);
+        let known = matches!(reply.items()[0], Reply::Array(_));
+        if !known {
+            println!("this server has no {command}: nothing to test");
+        }
+        known
+    }
+
     /// Are there ACL categories for commands of modules? Not on Redis 7.0.
     pub fn has_module_categories(&self) -> bool {
         self.version() >= (7, 2, 0)
