@@ -2,12 +2,13 @@
 
 mod common;
 
+use std::env;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -167,10 +168,51 @@ fn nothing_is_left_of_a_server_whose_test_panicked() {
     assert!(!dir.exists());
 }
 
-/// Is there a process with this id?
-fn is_alive(pid: u32) -> bool {
-    let status = Command::new("sh").args(["-c", "kill -0 \"$0\" 2>&-", &pid.to_string()]).status();
-    status.expect("running sh").success()
+#[test]
+fn nothing_is_left_of_a_server_whose_test_process_is_killed() {
+    const CHILD: &str = "LATCH_FIXTURE_CHILD";
+
+    if env::var_os(CHILD).is_some() {
+        let server = plain().start();
+        println!("server {}", server.pid());
+        // It is killed before this ends, and nothing is dropped.
+        let _ = io::stdin().read(&mut [0]);
+        return;
+    }
+    // What it cannot remove any more is removed with this.
+    let dir = temp_dir();
+    let mut child = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "--nocapture"])
+        .arg("nothing_is_left_of_a_server_whose_test_process_is_killed")
+        .env(CHILD, "1")
+        .env("TMPDIR", dir.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // The name of the test may stand before it.
+    let pid = lines.find_map(|line| {
+        let line = line.unwrap();
+        line.split_once("server ")?.1.parse::<u32>().ok()
+    });
+    let pid = pid.expect("the id of a server");
+    assert!(is_alive(pid));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    eventually("the server to end", PATIENCE, || (!is_alive(pid)).then_some(()));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_numbers() {
+    let numbers = |seed| {
+        let mut random = Random::new(seed);
+        let mut order: Vec<_> = (0..100).collect();
+        random.shuffle(&mut order);
+        (order, random.bytes(100), random.below(1 << 40), random.once_in(2))
+    };
+    assert_eq!(numbers(7), numbers(7));
+    assert_ne!(numbers(7), numbers(8));
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! | environment             | meaning                   | default        |
 //! |-------------------------|---------------------------|----------------|
 //! | `LATCH_HISTORY_SECONDS` | how long each part lasts  | 8              |
-//! | `LATCH_HISTORY_SEED`    | what is done, and by whom | from the clock |
+//! | `LATCH_HISTORY_SEED`    | what is done, and by whom | new each time  |
 
 #![allow(
     unreachable_pub,

@@ -12,6 +12,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use common::*;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
+use tempfile::TempDir;
 
 /// For a script that starts hundreds of processes, on a busy machine.
 const SCRIPT_PATIENCE: Duration = Duration::from_secs(120);
@@ -138,7 +140,7 @@ struct Ended {
 
 impl Script {
     fn start(path: &str, env: &[(&str, &str)]) -> Script {
-        let dir = TempDir::new();
+        let dir = temp_dir();
         let (target, temporary) = (dir.path().join("target"), dir.path().join("tmp"));
         install_module(&target);
         fs::create_dir(&temporary).expect("creating a directory");
@@ -185,7 +187,7 @@ impl Script {
             self.script.try_wait().expect("asking after the script")
         });
         eventually("the processes it started to end", PATIENCE, || {
-            (!self.signal("0")).then_some(())
+            test_kill_process_group(self.pid()).is_err().then_some(())
         });
         self.is_over = true;
         let left = fs::read_dir(self.dir.path().join("tmp")).expect("reading the directory");
@@ -196,26 +198,20 @@ impl Script {
 
     /// Asks the script to end, but not what it has started.
     fn terminate(&self) {
-        assert!(kill("TERM", &self.script.id().to_string()));
+        kill_process(self.pid(), Signal::TERM).expect("a script that runs");
     }
 
-    /// Sends a signal to all processes of the group; false if there are none.
-    fn signal(&self, name: &str) -> bool {
-        kill(name, &format!("-{}", self.script.id()))
+    /// The id of the script, and of the group.
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.script)
     }
-}
-
-fn kill(signal: &str, target: &str) -> bool {
-    let status =
-        Command::new("sh").args(["-c", "kill -s \"$0\" -- \"$1\" 2>&-", signal, target]).status();
-    status.expect("running sh").success()
 }
 
 impl Drop for Script {
     fn drop(&mut self) {
         // Its id may be somebody else's once it is over.
         if !self.is_over {
-            self.signal("KILL");
+            let _ = kill_process_group(self.pid(), Signal::KILL);
             let _ = self.script.wait();
         }
     }

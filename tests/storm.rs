@@ -8,7 +8,7 @@
 //! | environment           | meaning                   | default        |
 //! |-----------------------|---------------------------|----------------|
 //! | `LATCH_STORM_SECONDS` | how long it lasts         | 20             |
-//! | `LATCH_STORM_SEED`    | what is done, and by whom | from the clock |
+//! | `LATCH_STORM_SEED`    | what is done, and by whom | new each time  |
 //!
 //! Servers have I/O threads where four divides the seed. One seed is one order of
 //! deeds, though how the server interleaves them is up to chance: repeat a seed a

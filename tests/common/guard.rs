@@ -1,8 +1,9 @@
 //! The two things that must not outlive a test: a process and a directory.
 
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::process::{Pid, test_kill_process};
+use tempfile::{Builder, TempDir};
 
 /// A server process that ends when this is dropped, or when the test process
 /// ends in any way.
@@ -20,8 +21,8 @@ impl Process {
         });
         // Its standard input is a pipe from the test process. When that is
         // killed, and no destructor runs, the pipe closes and `read` returns.
-        // (The kernel's way, PR_SET_PDEATHSIG, takes unsafe code and watches
-        // the thread of one test instead of the process.)
+        // (The kernel's way, PR_SET_PDEATHSIG, takes unsafe code, is Linux only
+        // and watches the thread of one test instead of the process.)
         let watchdog = Command::new("sh")
             .args(["-c", "read _; kill -9 \"$0\"", &server.id().to_string()])
             .stdin(Stdio::piped())
@@ -43,6 +44,12 @@ impl Process {
     }
 }
 
+/// Is there a process with this id?
+pub fn is_alive(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    test_kill_process(pid.expect("the id of a process")).is_ok()
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         // The watchdog first: once the server is waited for, its id may be
@@ -54,33 +61,12 @@ impl Drop for Process {
     }
 }
 
-/// A fresh directory that is removed, with its contents, when this is dropped.
-pub struct TempDir(PathBuf);
-
-impl TempDir {
-    /// Creates one with a short path: a unix socket's may not exceed 108 bytes.
-    pub fn new() -> TempDir {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        loop {
-            let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let path = std::env::temp_dir().join(format!("latch-{}-{number}", std::process::id()));
-            match std::fs::create_dir(&path) {
-                Ok(()) => return TempDir(path),
-                // Left by a process that was killed and had our id.
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => panic!("cannot create {}: {error}", path.display()),
-            }
-        }
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for TempDir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+/// A fresh directory that is removed, with its contents, when it is dropped. Its path
+/// is short: that of a unix socket may not exceed 108 bytes.
+#[track_caller]
+pub fn temp_dir() -> TempDir {
+    match Builder::new().prefix("latch-").tempdir() {
+        Ok(dir) => dir,
+        Err(error) => panic!("cannot create a directory: {error}"),
     }
 }

@@ -64,7 +64,7 @@ pub(crate) use client::cmd;
 pub use cluster::Cluster;
 pub use crowd::{aborted, expired, gone};
 pub use events::Events;
-pub use guard::TempDir;
+pub use guard::{is_alive, temp_dir};
 pub use latches::{Contents, bring_an_aborted_latch, make_latches};
 pub use library::{build, caller};
 pub use module_value::{Field, ModuleValue, crc64, dump, dumped};

@@ -4,10 +4,12 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use tempfile::TempDir;
+
 use super::builder::{Builder, free_port, server_binary};
 use super::client::Client;
 use super::clock::Clock;
-use super::guard::{Process, TempDir};
+use super::guard::{Process, temp_dir};
 use super::resp::Reply;
 use super::{PATIENCE, eventually};
 
@@ -40,7 +42,7 @@ impl Server {
     }
 
     pub(super) fn prepared(builder: Builder) -> Server {
-        let dir = TempDir::new();
+        let dir = temp_dir();
         let clock = builder.wants_clock().then(|| Clock::new(dir.path()));
         let server = Server { builder, port: 0, clock, process: None, dir };
         server.write_config();
