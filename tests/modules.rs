@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Reply, Server, aborted, build, caller, error, gone, int, ok};
+use common::{Reply, Server, aborted, caller, error, faulty, gone, int, ok};
 
 /// A server with the module of `modules/caller.rs` beside ours.
 fn server_with_a_caller() -> Server {
@@ -101,10 +101,9 @@ fn an_arrival_waits_for_the_round_that_its_own_event_ends() {
 
 #[test]
 fn a_panic_in_a_command_is_an_error_reply_and_nothing_else() {
-    let faulty = build(&["--lib", "--features", "fault-injection"], "debug/latch");
     let server = Server::builder()
         .without_module()
-        .config("loadmodule", &faulty)
+        .config("loadmodule", &faulty())
         // Where one is taken, it is what ends the server.
         .env("RUST_BACKTRACE", "full")
         .start();

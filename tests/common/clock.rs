@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::library::build;
+use super::library::example;
 use super::server::Server;
 use super::{PATIENCE, eventually};
 
@@ -30,7 +30,7 @@ impl Clock {
             panic!("the clock of a server can be set on 64-bit Linux only");
         }
         let (path, library) = (dir.join("clock"), dir.join("clock.so"));
-        let built = LIBRARY.get_or_init(|| build(&["--example", "clock"], "debug/examples/clock"));
+        let built = LIBRARY.get_or_init(|| example("clock"));
         symlink(built, &library).expect("linking to the library of the clock");
         let file = File::options().read(true).write(true).create_new(true).open(&path);
         let clock = Clock { file: file.expect("creating the file of the clock"), path, library };
