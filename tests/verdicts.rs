@@ -76,6 +76,27 @@ fn who_was_told_of_a_removal_is_not_told_of_what_expires_afterwards() {
     }
 }
 
+#[test]
+fn what_expires_under_the_same_name_in_another_database_is_not_the_latch() {
+    let server = Server::new();
+    let mut client = server.client();
+    client.run("DEBUG SET-ACTIVE-EXPIRE 0");
+    for removal in ["DEL k", "SET k v", "RENAME k elsewhere"] {
+        client.run("SELECT 1");
+        client.run("SET k v PX 1");
+        let over = client.time() + 2;
+        eventually("the string to expire", PATIENCE, || (client.time() > over).then_some(()));
+        client.run("SELECT 0");
+        client.run("LATCH.SET k 1");
+        let mut waiters = server.crowd(3, "LATCH.AWAIT k 0");
+        // Where the server tells of expiries, it tells of this one right after.
+        let done = client.transaction(&[removal, "SELECT 1", "GET k"]);
+        assert_eq!(done.items()[2], Reply::NullBulk);
+        all_receive(&mut waiters, &gone(), removal);
+        server.run("FLUSHALL");
+    }
+}
+
 // Whose time has passed has expired
 
 /// Sets a latch `k` that lives for 60 ms, and parks a client on it before they are
@@ -118,6 +139,27 @@ fn and_so_it_has_if_it_was_given_that_time_while_clients_wait() {
             waiter.receives_within(SOON, &expired());
         }
         assert_eq!(client.run("CLIENT UNPAUSE"), ok());
+    }
+}
+
+#[test]
+fn who_comes_to_wait_for_the_next_latch_finds_that_the_last_has_expired() {
+    let server = Server::new();
+    let mut client = server.client();
+    for _ in 0..5 {
+        let set = || assert_eq!(server.run("LATCH.SET k 1 PX 60"), ok());
+        let mut waiter = parked_on_a_short_life(&server, set);
+        // Its key stays where it is: nothing tells of the end but a look.
+        assert_eq!(client.run("CLIENT PAUSE 100000 WRITE"), ok());
+        eventually("its time to pass", PATIENCE, || {
+            (client.run("EXISTS k") == int(0)).then_some(())
+        });
+        let next = server.parked("LATCH.AWAIT k 0 MISSING WAIT");
+        // It was told before that one was parked.
+        waiter.receives_within(Duration::from_millis(1), &expired());
+        server.wait_parked(&next);
+        assert_eq!(client.run("CLIENT UNPAUSE"), ok());
+        drop(next);
     }
 }
 
