@@ -140,6 +140,35 @@ fn a_million_ids_take_less_than_64_mb_and_go_at_once() {
 }
 
 #[test]
+fn the_memory_of_a_latch_is_estimated_from_a_sample_of_its_ids() {
+    const IDS: i64 = 100;
+    const BYTES: usize = 1000;
+
+    let server = Server::new();
+    let mut client = server.client();
+    let mut usage = |key: &str, samples: &str| {
+        client.run(&format!("MEMORY USAGE {key} SAMPLES {samples}")).int()
+    };
+    let mut counter = server.client();
+    for key in ["short", "long"] {
+        counter.run(&format!("LATCH.SET {key} {}", IDS + 1));
+        let len = if key == "long" { BYTES } else { 2 };
+        for id in 0..IDS {
+            counter.run(&format!("LATCH.COUNTDOWN {key} ID {id:0len$}"));
+        }
+        // They are all of one length, so any of them stands for the others.
+        let all = usage(key, "0");
+        for samples in ["1", "5", "7", "100", "1000"] {
+            assert_eq!(usage(key, samples), all, "{key}, {samples} samples");
+        }
+    }
+    let more = usage("long", "5") - usage("short", "5");
+    // The allocator rounds up, and the names of the keys differ.
+    let least = IDS * (BYTES as i64 - 2);
+    assert!((least - 8..least * 5 / 4).contains(&more), "{more}, expected {least}");
+}
+
+#[test]
 fn a_latch_without_ids_takes_40_bytes_more_than_an_integer_at_most() {
     let server = Server::new();
     // Else up to 16 bytes of the integer are not told.

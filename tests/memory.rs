@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use common::*;
@@ -55,6 +56,22 @@ const CROWD: usize = 200;
 fn clients_that_are_released_leave_no_memory_behind() {
     leaves_no_memory_behind(|server| {
         let mut crowd = server.crowd(CROWD, "LATCH.AWAIT k 0");
+        server.run("LATCH.COUNTDOWN k");
+        crowd.iter_mut().for_each(|client| assert_eq!(client.receive(), ok()));
+    });
+}
+
+#[test]
+fn clients_that_are_released_long_before_their_timeouts_leave_no_memory_behind() {
+    let timeouts = Cell::new(1000);
+    leaves_no_memory_behind(|server| {
+        let mut crowd: Vec<_> = (0..CROWD).map(|_| server.client()).collect();
+        for client in &mut crowd {
+            // Each in another ms, and none comes to pass.
+            timeouts.update(|timeout| timeout + 1);
+            client.send_line(&format!("LATCH.AWAIT k {}", timeouts.get()));
+        }
+        server.wait_blocked(CROWD);
         server.run("LATCH.COUNTDOWN k");
         crowd.iter_mut().for_each(|client| assert_eq!(client.receive(), ok()));
     });
