@@ -141,6 +141,17 @@ fn info_tells_how_long_there_is_left() {
 }
 
 #[test]
+fn info_tells_that_there_is_nothing_left_of_a_time_that_has_passed() {
+    let server = Server::new();
+    // To a script no time passes: what was there as it began stays to its end.
+    let script = "redis.call('LATCH.SET', KEYS[1], 1, 'PX', 1) for i = 1, 3e7 do end
+        return redis.call('LATCH.INFO', KEYS[1])";
+    let info = server.client().call(["EVAL", script, "1", "k"]);
+    assert_eq!(info.field("count"), &int(1));
+    assert_eq!(info.field("ttl-ms"), &int(0));
+}
+
+#[test]
 fn arrived_replies_the_ids_in_any_order() {
     let server = Server::new();
     let mut witness = Witness::open(&server);
