@@ -60,12 +60,7 @@ impl Scene {
     /// else is parked.
     #[track_caller]
     fn all_receive_gone_at_once(&mut self) {
-        // Turns of the event loop; what is only found by the look at each key
-        // that the module takes now and then is not found in so few.
-        for _ in 0..10 {
-            self.client.run("PING");
-        }
-        assert_eq!(self.server.info("blocked_clients"), "0");
+        self.server.expect_all_told();
         self.all_receive_gone_within(AT_ONCE);
     }
 

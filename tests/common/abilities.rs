@@ -57,6 +57,11 @@ impl Server {
         !forgets.contains(&self.version())
     }
 
+    /// Does it count the turns of its event loop? Redis 7.0 does not.
+    pub fn counts_turns(&self) -> bool {
+        self.version() >= (7, 2, 0)
+    }
+
     /// Does the module let itself be told of expiries? Not by Valkey 8.1 and newer,
     /// some of which leave a client in another database for that.
     pub fn tells_of_expiries(&self) -> bool {

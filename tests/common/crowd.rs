@@ -37,6 +37,17 @@ impl Server {
         crowd
     }
 
+    /// Panics unless nobody is parked after a few turns of the event loop. What only
+    /// the next look at all keys would find is seldom found in so few.
+    #[track_caller]
+    pub fn expect_all_told(&self) {
+        let mut client = self.client();
+        for _ in 0..10 {
+            client.run("PING");
+        }
+        assert_eq!(self.info("blocked_clients"), "0", "clients are still parked");
+    }
+
     /// A new connection that has sent `line` in database `db` and is parked by it.
     #[track_caller]
     pub fn parked_in(&self, db: u32, line: &str) -> Client {
