@@ -115,6 +115,25 @@ fn clients_are_told_though_the_server_does_not_look_for_expired_keys() {
 }
 
 #[test]
+fn clients_are_told_soon_though_the_server_rarely_does_anything_by_itself() {
+    const TIMES: usize = 5;
+
+    let server = Server::builder().config("hz", "1").config("dynamic-hz", "no").start();
+    let mut client = server.client();
+    assert_eq!(client.run("DEBUG SET-ACTIVE-EXPIRE 0"), ok());
+    undisturbed(|| {
+        let late = (0..TIMES).map(|_| {
+            let (millis, at) = deadline(TIME_TO_LIVE);
+            client.run(&format!("LATCH.SET k 1 PXAT {millis}"));
+            lateness(&mut [server.parked("LATCH.AWAIT k 0")], at)
+        });
+        // In a second of its own some of them would be later.
+        let latest = late.max().unwrap();
+        if latest <= SOON { Ok(()) } else { Err(latest) }
+    });
+}
+
+#[test]
 fn clients_are_told_when_somebody_finds_the_latch_expired() {
     let server = Server::new();
     let mut client = server.client();

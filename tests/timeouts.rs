@@ -54,6 +54,35 @@ fn a_timeout_is_never_early_and_at_most_100_ms_late() {
 }
 
 #[test]
+fn a_timeout_is_usually_in_time_whoever_else_waits() {
+    const TIMES: usize = 15;
+    /// A server that wakes up only to look at the keys is about 10 ms late each time.
+    const USUALLY: Duration = Duration::from_millis(5);
+
+    let server = Server::new();
+    server.run("LATCH.SET k 1");
+    let _far = server.parked("LATCH.AWAIT k 1000");
+    let (mut first, mut second) = (server.client(), server.client());
+    undisturbed(|| {
+        let mut late: Vec<_> = (0..TIMES)
+            .map(|_| {
+                // Who comes later waits less.
+                let (long, short) = (Duration::from_millis(15), Duration::from_millis(10));
+                let begun = Instant::now();
+                first.send(["LATCH.AWAIT", "k", &seconds(long)]);
+                second.send(["LATCH.AWAIT", "k", &seconds(short)]);
+                assert_eq!(second.receive(), Reply::NullBulk);
+                let late = lateness(begun, short);
+                assert_eq!(first.receive(), Reply::NullBulk);
+                late.max(lateness(begun, long))
+            })
+            .collect();
+        late.sort();
+        if late[TIMES / 2] <= USUALLY { Ok(()) } else { Err(late) }
+    });
+}
+
+#[test]
 fn each_of_many_clients_has_its_own_timeout() {
     const CLIENTS: u64 = 50;
 
