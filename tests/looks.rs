@@ -196,6 +196,60 @@ fn a_latch_that_comes_is_noticed_among_sixty_thousand_keys() {
     drop(waiters);
 }
 
+#[test]
+fn thousands_that_expire_in_one_moment_are_told_soon() {
+    const KEYS: usize = 20_000;
+    const EACH: usize = 1000;
+    /// With a pause after each pass of looking it would be several seconds on Redis 7.0,
+    /// where a look removes what it finds expired.
+    const SOON: Duration = Duration::from_secs(1);
+
+    let server = Server::new();
+    let mut client = server.client();
+    assert_eq!(client.run("DEBUG SET-ACTIVE-EXPIRE 0"), ok());
+    let keys: Vec<_> = (0..KEYS).map(|key| format!("k{key}")).collect();
+    undisturbed(|| {
+        let ends = Instant::now() + Duration::from_secs(3);
+        let at = client.time() + 3000;
+        for keys in keys.chunks(EACH) {
+            let sets =
+                keys.iter().map(|key| encode(["LATCH.SET", key, "1", "PXAT", &at.to_string()]));
+            client.send_raw(&sets.collect::<Vec<_>>().concat());
+            keys.iter().for_each(|_| assert_eq!(client.receive(), ok()));
+        }
+        // Each is told when the last of its latches has expired.
+        let mut waiters: Vec<_> = keys.chunks(EACH).map(|_| server.client()).collect();
+        for (waiter, keys) in waiters.iter_mut().zip(keys.chunks(EACH)) {
+            waiter.send_line(&format!("LATCH.AWAITANY 0 {EACH} {}", keys.join(" ")));
+        }
+        let told: Vec<_> = waiters.iter_mut().map(Client::receive).collect();
+        let late = Instant::now().saturating_duration_since(ends);
+        if told.iter().any(|reply| reply != &expired()) {
+            return Err(format!("not parked in time: {told:?}"));
+        }
+        if late <= SOON { Ok(()) } else { Err(format!("{late:?}")) }
+    });
+}
+
+#[test]
+fn what_clients_of_another_database_wait_for_is_looked_at_there() {
+    let server = Server::new();
+    let mut client = server.client();
+    assert_eq!(client.run("DEBUG SET-ACTIVE-EXPIRE 0"), ok());
+    // There are latches of these names in the first one, too.
+    client.run("LATCH.SET comes 1");
+    client.run("LATCH.SET expires 1");
+    let _first = [server.parked("LATCH.AWAIT comes 0"), server.parked("LATCH.AWAIT expires 0")];
+    client.run("SELECT 3");
+    let mut comes = server.parked_in(3, "LATCH.AWAIT comes 0 MISSING WAIT");
+    bring_an_aborted_latch(&mut client, "comes");
+    comes.receives_within(NOTICED, &aborted("no"));
+    client.run("LATCH.SET expires 1 PX 300");
+    let mut expires = server.parked_in(3, "LATCH.AWAIT expires 0");
+    expires.receives_within(NOTICED, &expired());
+    server.wait_blocked(2);
+}
+
 /// The share of a core that the server uses while nothing happens for a second.
 fn idle_share(server: &Server) -> f64 {
     let mut client = server.client();
