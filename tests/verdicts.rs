@@ -97,6 +97,21 @@ fn what_expires_under_the_same_name_in_another_database_is_not_the_latch() {
     }
 }
 
+#[test]
+fn a_removal_that_another_expiry_has_followed_is_none() {
+    let server = Server::new();
+    let mut client = server.client();
+    client.run("DEBUG SET-ACTIVE-EXPIRE 0");
+    client.run("SET other v PX 1");
+    let over = client.time() + 2;
+    eventually("the string to expire", PATIENCE, || (client.time() > over).then_some(()));
+    client.run("LATCH.SET k 1");
+    let mut waiters = server.crowd(3, "LATCH.AWAIT k 0");
+    // A string of a time in the past takes the place of the latch, and expires at once.
+    client.transaction(&["DEL k", "GET other", "SET k v PXAT 1", "GET k"]);
+    all_receive(&mut waiters, &gone(), "an expiry of another key");
+}
+
 // Whose time has passed has expired
 
 /// Sets a latch `k` that lives for 60 ms, and parks a client on it before they are
@@ -211,6 +226,26 @@ fn a_latch_of_a_silent_master_that_is_over_before_any_look_has_expired() {
         waiter.receives_within(SOON, &expired());
         assert_eq!(replica.run("DBSIZE"), int(1), "nobody has deleted it");
     }
+}
+
+#[test]
+fn a_latch_whose_ids_take_long_to_free_has_expired_also_if_nobody_knew_its_time() {
+    const IDS: usize = 100_000;
+
+    let server = Server::builder().config("lazyfree-lazy-expire", "no").start();
+    if !server.tells_of_expiries() {
+        return; // a time that is given while clients wait counts from the next look on
+    }
+    let mut client = server.client();
+    client.run("DEBUG SET-ACTIVE-EXPIRE 0");
+    client.run(&format!("LATCH.SET k {}", 2 * IDS));
+    let script = "for i = 1, ARGV[1] do redis.call('LATCH.COUNTDOWN', 'k', 'ID', 'id' .. i) end";
+    client.call(["EVAL", script, "0", &IDS.to_string()]);
+    let mut waiters = server.crowd(3, "LATCH.AWAIT k 0");
+    // Nobody looks at it in between.
+    let replies = in_one_go(&mut client, &["PEXPIRE k 1", "DEBUG SLEEP 0.01", "GET k"]);
+    assert_eq!(replies, [int(1), ok(), Reply::NullBulk]);
+    all_receive(&mut waiters, &expired(), "an expiry that takes long");
 }
 
 // Whose time was taken away has not
