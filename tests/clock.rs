@@ -176,3 +176,13 @@ fn nor_those_who_wait_on_a_replica_for_a_latch_that_expires_while_the_master_is_
     }
     replica.wait_parked(&early);
 }
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "the clock of a server can be set on Linux only")]
+fn nobody_has_waited_for_less_than_no_time() {
+    let server = server_with_a_clock();
+    let _waiter = server.parked(WAIT);
+    server.set_clock_back(BACK);
+    let reply = server.run("LATCH.WAITERS");
+    assert_eq!(reply.items()[0].items()[2], int(0), "{reply:?}");
+}

@@ -278,6 +278,22 @@ fn waiters_tells_how_long_the_oldest_has_waited() {
 }
 
 #[test]
+fn waiters_lists_who_has_waited_longest_first_among_equals() {
+    let server = Server::new();
+    let mut client = server.client();
+    let keys = ["e", "b", "d", "a", "c", "f"].map(str::to_owned);
+    let mut waiters = Vec::new();
+    for key in &keys {
+        client.run(&format!("LATCH.SET {key} 1"));
+        waiters.push(server.parked(&format!("LATCH.AWAIT {key} 0")));
+        let now = client.time();
+        eventually("the time to pass", PATIENCE, || (client.time() > now).then_some(()));
+    }
+    let listed = rows(&mut client, "LATCH.WAITERS");
+    assert_eq!(listed, keys.map(|key| (key, 1)));
+}
+
+#[test]
 fn waiters_is_for_those_who_may_use_dangerous_commands() {
     let server = Server::new();
     if !server.has_module_categories() {
