@@ -116,6 +116,27 @@ fn a_replay_does_not_look_at_the_clock() {
 }
 
 #[test]
+fn a_replica_writes_down_the_end_of_a_linger_once_and_as_its_master_reckoned_it() {
+    let master = Server::builder().tcp().start();
+    let replica = that_appends().replica_of(&master).start();
+    replica.wait_in_sync(&master);
+    // It begins a new file with the dataset of its master.
+    wait_rewritten(&replica);
+    for line in ["LATCH.SET k 1 LINGER 1000", "LATCH.COUNTDOWN k", "LATCH.SET l 0 LINGER 1000"] {
+        assert!(!matches!(master.run(line), Reply::Error(_)), "{line}");
+    }
+    replica.wait_in_sync(&master);
+    let file = fs::read(part(&replica, "i")).unwrap();
+    let ends: Vec<_> =
+        commands(&file).into_iter().filter(|command| command[0] == "PEXPIREAT").collect();
+    let expected = ["k", "l"].map(|key| {
+        let at = master.run(&format!("PEXPIRETIME {key}")).int();
+        vec!["PEXPIREAT".to_owned(), key.to_owned(), at.to_string()]
+    });
+    assert_eq!(ends, expected);
+}
+
+#[test]
 fn a_latch_that_expired_is_not_brought_back() {
     let mut server = that_appends().start();
     server.run("LATCH.SET k 5 PX 1");

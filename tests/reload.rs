@@ -221,6 +221,9 @@ fn what_an_aof_tells_of_was_before_those_who_wait_while_it_is_loaded() {
     for line in ["LATCH.SET opened 1", "LATCH.COUNTDOWN opened", "LATCH.SET k 1", "FLUSHALL"] {
         server.run(line);
     }
+    let mut told = server.parked("LATCH.AWAIT opened 0 MISSING WAIT");
+    assert_eq!(server.run("LATCH.SET opened 0"), ok());
+    told.receives_only(&ok());
     server.run("LATCH.SET k 5");
     let mut to_come = server.parked("LATCH.AWAIT opened 0 MISSING WAIT");
     let mut flushed = server.parked("LATCH.AWAIT k 0");
