@@ -120,6 +120,16 @@ fn very_many_latches_with_some_ids_close_their_holes_and_stay_as_they_are() {
 }
 
 #[test]
+fn very_many_latches_without_ids_close_their_holes_too() {
+    const LATCHES: usize = 50_000;
+
+    let Some(server) = full_of_holes(ONE_IN * LATCHES, 0) else { return };
+    let before = server.digest();
+    close_holes(&server, || {});
+    assert_eq!(server.digest(), before);
+}
+
+#[test]
 fn ids_that_come_between_two_steps_are_all_counted() {
     /// With some more the table is full, and grows.
     const IDS: usize = 57_000;
