@@ -51,21 +51,17 @@ pub(crate) struct Sizes {
     pub(crate) few: usize,
     pub(crate) many: usize,
     /// Points of the curves over clients.
-    pub(crate) curve: Vec<usize>,
+    pub(crate) curve: &'static [usize],
     /// Settings of `latch.wake-batch`.
-    pub(crate) batches: Vec<usize>,
+    pub(crate) batches: &'static [usize],
     /// Times one client is woken, for one sample.
     pub(crate) handoffs: usize,
     /// Pipelined commands, for one sample of the throughput.
     pub(crate) commands: usize,
     /// Clients of which the memory is measured.
     pub(crate) memory_clients: usize,
-    /// Clients that wait for a key each while nothing happens.
-    pub(crate) idle_clients: usize,
-    /// Keys that are waited for while nothing happens, and how many by one
-    /// client.
-    pub(crate) idle_keys: usize,
-    pub(crate) keys_per_wait: usize,
+    /// Clients that wait while nothing happens, and for how many keys each.
+    pub(crate) idle: [(usize, usize); 2],
     /// How long nothing happens.
     pub(crate) idle_time: Duration,
     /// Keys that are created, saved and loaded.
@@ -76,55 +72,34 @@ pub(crate) struct Sizes {
 }
 
 impl Sizes {
+    /// Those of a run that measures, or of a quick one.
     pub(crate) fn new(options: &Options) -> Self {
-        let mut sizes = if options.quick { Self::quick() } else { Self::full() };
-        if let Some(pairs) = options.pairs {
-            (sizes.pairs, sizes.long_pairs) = (pairs, pairs);
-        }
-        sizes
-    }
-
-    fn full() -> Self {
+        let quick = options.quick;
         Self {
-            pairs: 11,
-            long_pairs: 7,
-            clients: 8_000,
-            few: 1_000,
-            many: 16_000,
-            curve: vec![1_000, 2_000, 4_000, 8_000, 16_000],
-            batches: vec![16, 64, 256, 1_024, 4_096, 16_000],
-            handoffs: 1_000,
-            commands: 320_000,
-            memory_clients: 4_000,
-            idle_clients: 15_000,
-            idle_keys: 100_000,
-            keys_per_wait: 5_000,
-            idle_time: Duration::from_secs(3),
-            keys: 1_000_000,
-            counted_commands: 10_000,
-            counted_clients: 1_000,
+            pairs: options.pairs.unwrap_or(pick(quick, 2, 11)),
+            long_pairs: options.pairs.unwrap_or(pick(quick, 1, 7)),
+            clients: pick(quick, 400, 8_000),
+            few: pick(quick, 50, 1_000),
+            many: pick(quick, 400, 16_000),
+            curve: pick(quick, &[50, 400], &[1_000, 2_000, 4_000, 8_000, 16_000]),
+            batches: pick(quick, &[16, 256], &[16, 64, 256, 1_024, 4_096, 16_000]),
+            handoffs: pick(quick, 20, 1_000),
+            commands: pick(quick, 6_400, 320_000),
+            memory_clients: pick(quick, 200, 4_000),
+            idle: pick(quick, [(200, 1), (10, 100)], [(15_000, 1), (20, 5_000)]),
+            idle_time: pick(quick, Duration::from_millis(200), Duration::from_secs(3)),
+            keys: pick(quick, 10_000, 1_000_000),
+            counted_commands: pick(quick, 320, 10_000),
+            counted_clients: pick(quick, 50, 1_000),
         }
     }
 
-    fn quick() -> Self {
-        Self {
-            pairs: 2,
-            long_pairs: 1,
-            clients: 400,
-            few: 50,
-            many: 400,
-            curve: vec![50, 400],
-            batches: vec![16, 256],
-            handoffs: 20,
-            commands: 6_400,
-            memory_clients: 200,
-            idle_clients: 200,
-            idle_keys: 1_000,
-            keys_per_wait: 100,
-            idle_time: Duration::from_millis(200),
-            keys: 10_000,
-            counted_commands: 320,
-            counted_clients: 50,
-        }
+    /// Clients that are connected at a time.
+    pub(crate) fn most_clients(&self) -> usize {
+        self.many.max(self.clients).max(self.idle[0].0)
     }
+}
+
+fn pick<T>(is_quick: bool, quick: T, full: T) -> T {
+    if is_quick { quick } else { full }
 }

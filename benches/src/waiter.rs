@@ -8,74 +8,55 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use crate::command::{array, bulk, command, integer};
-use crate::peers::Wait;
+use crate::peers::{POLL_EVERY, Wait, of_channel};
 use crate::server::PATIENCE;
+use crate::wire::{command, reply};
 
 #[derive(Debug)]
 pub(crate) struct Waiter {
     line: Line,
     wait: Wait,
-}
-
-/// How a wait ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
-    Released,
-    StillWaiting,
-    /// The reply, if it is another than that of being released.
-    Other(String),
+    /// What it is told when it is released.
+    released: Vec<u8>,
+    patience: Duration,
 }
 
 impl Waiter {
-    pub(crate) fn connect(socket: &Path, wait: Wait) -> Result<Self> {
+    /// One that waits no longer than its patience.
+    pub(crate) fn connect(socket: &Path, wait: Wait, patience: Duration) -> Result<Self> {
         let mut line = Line::connect(socket)?;
-        if let Wait::Subscribed { channel, .. } = &wait {
-            let reply = array(&[bulk("subscribe"), bulk(channel), integer(1)]);
-            line.send(&command(&["SUBSCRIBE", channel]))?;
-            line.expect(&reply)?;
+        if let Wait::Subscribed { channel } = wait {
+            line.send(&command(&format!("SUBSCRIBE {channel}")))?;
+            line.expect(&of_channel("subscribe", channel, ":1"))?;
         }
-        Ok(Self { line, wait })
+        line.0.set_read_timeout(Some(patience))?;
+        Ok(Self { line, wait, released: wait.released(), patience })
     }
 
     /// Begins to wait.
     pub(crate) fn begin(&mut self) -> Result<()> {
-        match &self.wait {
-            Wait::Blocked { command, .. } => self.line.send(command),
-            Wait::Subscribed { .. } | Wait::Polling(_) => Ok(()),
+        match self.wait {
+            Wait::Blocked { command: text, .. } => self.line.send(&command(text)),
+            Wait::Subscribed { .. } | Wait::Polling { .. } | Wait::No => Ok(()),
         }
     }
 
-    /// Waits to be released, and fails if anything else happens.
-    pub(crate) fn released(&mut self) -> Result<()> {
-        let seen = self.finish(PATIENCE)?;
-        ensure!(seen == Seen::Released, "a waiter was not released: {seen:?}");
-        Ok(())
-    }
-
-    /// Waits for whatever happens, for so long at most.
-    pub(crate) fn finish(&mut self, patience: Duration) -> Result<Seen> {
-        match &self.wait {
-            Wait::Blocked { released, .. } => self.line.see(released, patience),
-            Wait::Subscribed { channel, message } => {
-                let message = array(&[bulk("message"), bulk(channel), bulk(message)]);
-                self.line.see(&message, patience)
+    /// What it is told in the end; nothing if its patience ends before.
+    pub(crate) fn told(&mut self) -> Result<Vec<u8>> {
+        let Wait::Polling { ask, not_yet, .. } = self.wait else {
+            return self.line.read(&self.released);
+        };
+        let (ask, not_yet) = (command(ask), reply(not_yet));
+        let deadline = Instant::now() + self.patience;
+        while Instant::now() < deadline {
+            self.line.send(&ask)?;
+            let told = self.line.read(&self.released)?;
+            if told != not_yet {
+                return Ok(told);
             }
-            Wait::Polling(polling) => {
-                let deadline = Instant::now() + patience;
-                loop {
-                    self.line.send(&polling.ask)?;
-                    match self.line.see(&polling.open, PATIENCE)? {
-                        Seen::Other(reply) if reply.as_bytes() == polling.not_yet.trim_ascii() => {}
-                        seen => return Ok(seen),
-                    }
-                    if Instant::now() >= deadline {
-                        return Ok(Seen::StillWaiting);
-                    }
-                    thread::sleep(polling.every);
-                }
-            }
+            thread::sleep(POLL_EVERY);
         }
+        Ok(Vec::new())
     }
 }
 
@@ -96,44 +77,24 @@ impl Line {
 
     /// Reads exactly this reply.
     pub(crate) fn expect(&mut self, reply: &[u8]) -> Result<()> {
-        let mut buffer = [0; 256];
-        let mut left = reply;
-        while !left.is_empty() {
-            let read = self.0.read(&mut buffer)?;
-            ensure!(read > 0, "the server closed a connection");
-            let got = &buffer[..read];
-            ensure!(
-                left.starts_with(got),
-                "a client got \"{}\" instead of \"{}\"",
-                got.escape_ascii(),
-                left.escape_ascii()
-            );
-            left = &left[read..];
-        }
+        let got = self.read(reply)?;
+        let (is, not) = (got.escape_ascii(), reply.escape_ascii());
+        ensure!(got == reply, "a client got \"{is}\" instead of \"{not}\"");
         Ok(())
     }
 
-    /// Reads a reply, if there is one in time.
-    fn see(&mut self, released: &[u8], patience: Duration) -> Result<Seen> {
-        let mut got = Vec::new();
+    /// Reads as much as is expected, or an error; less if no more comes in time.
+    fn read(&mut self, expected: &[u8]) -> Result<Vec<u8>> {
+        let mut got = Vec::with_capacity(256);
         let mut buffer = [0; 256];
-        self.0.set_read_timeout(Some(patience))?;
-        while got.len() < released.len() || !got.ends_with(b"\r\n") {
+        let is_whole = |got: &[u8]| got.len() >= expected.len() || got.starts_with(b"-");
+        while !(is_whole(&got) && got.ends_with(b"\r\n")) {
             match self.0.read(&mut buffer) {
                 Ok(0) => break,
-                Ok(read) => got.extend_from_slice(&buffer[..read]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error.into()),
-            }
-            if got[0] == b'-' && got.ends_with(b"\r\n") {
-                break;
+                read => got.extend_from_slice(&buffer[..read?]),
             }
         }
-        self.0.set_read_timeout(Some(PATIENCE))?;
-        Ok(match got {
-            got if got == released => Seen::Released,
-            got if got.is_empty() => Seen::StillWaiting,
-            got => Seen::Other(String::from_utf8_lossy(&got).trim().to_owned()),
-        })
+        Ok(got)
     }
 }
