@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
@@ -33,50 +32,27 @@ pub(crate) struct Replies {
     pub(crate) own: Duration,
 }
 
-/// The replies that may come now.
-#[derive(Clone, Copy, Default)]
-struct Expected<'a> {
-    released: &'a [u8],
-    /// Of a client that polls.
-    not_yet: &'a [u8],
-    /// Of the one that opens.
-    opened: &'a [u8],
-}
-
-/// Who has got which reply.
-enum Got {
-    Released,
-    NotYet(usize),
-    Opened,
-}
-
 impl Crowd {
     /// Connects `size` clients and one that opens.
     pub(crate) fn connect(socket: &Path, size: usize) -> Result<Self> {
         let sockets = Sockets::connect(socket, size + 1)?;
         let mut crowd = Self { sockets, inboxes: vec![Vec::new(); size + 1] };
-        crowd.ask(size, b"*1\r\n$4\r\nPING\r\n", b"+PONG\r\n")?;
+        crowd.ask(size, &command("PING"), &reply("+PONG"))?;
         Ok(crowd)
     }
 
-    /// Sends the first `n` clients' command.
-    pub(crate) fn tell(&mut self, n: usize, command: &[u8]) -> Result<()> {
-        (0..n).try_for_each(|client| self.sockets.send(client, command))
-    }
-
-    /// Sends a client a command of its own.
-    pub(crate) fn tell_one(&mut self, client: usize, command: &[u8]) -> Result<()> {
+    /// Sends a client's command.
+    pub(crate) fn tell(&mut self, client: usize, command: &[u8]) -> Result<()> {
         self.sockets.send(client, command)
     }
 
     /// Sends the first `n` clients' command, and waits for their replies.
     pub(crate) fn ask(&mut self, n: usize, command: &[u8], reply: &[u8]) -> Result<()> {
-        self.tell(n, command)?;
+        (0..n).try_for_each(|client| self.tell(client, command))?;
         let (mut left, deadline) = (n, Instant::now() + PATIENCE);
         while left > 0 {
             ensure!(Instant::now() < deadline, "gave up waiting for replies");
-            let expected = Expected { released: reply, ..Expected::default() };
-            self.receive(deadline, expected, |_| left -= 1)?;
+            self.receive(deadline, |_| [reply, &[]], |_, _| left -= 1)?;
         }
         Ok(())
     }
@@ -85,69 +61,49 @@ impl Crowd {
     /// wait for it, have been told so. If they poll they do so before that and
     /// until then.
     pub(crate) fn open(&mut self, peer: &Peer, n: usize) -> Result<Replies> {
-        let (command, opened) = (peer.countdown(n), peer.opened(n));
-        let released = peer.wait.released();
-        let mut asks = Asks::new(peer.wait, n);
+        let (opener, opening, opened) = (self.inboxes.len() - 1, peer.countdown(n), peer.opened(n));
+        let (mut asks, released) = (Asks::new(&peer.wait, n), peer.wait.released());
         let not_yet = asks.not_yet.clone();
-        self.ask_while_closed(&mut asks)?;
-        let expected = Expected { released: &released, not_yet: &not_yet, opened: &opened };
-        let (mut left, mut last, mut own) = (n, None, None);
-        let begin = Instant::now();
-        self.sockets.send(self.inboxes.len() - 1, &command)?;
+        let (mut begin, mut left, mut last, mut own) = (None, n, None, None);
         loop {
-            if let (Some(last), Some(own)) = (last, own) {
-                return Ok(Replies { begin, last, own });
+            if let (Some(begin), Some(last), Some(own)) = (begin, last, own) {
+                return Ok(Replies { begin, last: last - begin, own: own - begin });
             }
-            ensure!(begin.elapsed() < PATIENCE, "gave up waiting for replies");
             asks.send_due(&mut self.sockets)?;
-            self.receive(asks.next_or(begin + PATIENCE), expected, |got| match got {
-                Got::Opened => own = Some(begin.elapsed()),
-                Got::NotYet(client) => asks.again(client),
-                Got::Released => {
+            if begin.is_none() && Instant::now() >= asks.open_at {
+                ensure!(left == n, "a client was told that it is open before it was");
+                begin = Some(Instant::now());
+                self.sockets.send(opener, &opening)?;
+            }
+            let deadline = asks.open_at + PATIENCE;
+            ensure!(Instant::now() < deadline, "gave up waiting for replies");
+            let wake = if begin.is_none() { asks.open_at } else { deadline };
+            let expected =
+                |client| if client == opener { [&*opened, &[]] } else { [&*released, &*not_yet] };
+            self.receive(asks.next_or(wake), expected, |client, is_open| {
+                if client == opener {
+                    own = Some(Instant::now());
+                } else if is_open {
                     left -= 1;
-                    if left == 0 {
-                        last = Some(begin.elapsed());
-                    }
-                }
-            })?;
-        }
-    }
-
-    /// Lets clients that poll do so for two and a half rounds, to be in full
-    /// swing and not at the beginning of one.
-    fn ask_while_closed(&mut self, asks: &mut Asks) -> Result<()> {
-        let Some(&(start, _)) = asks.due.front() else { return Ok(()) };
-        let until = start + POLL_EVERY.mul_f64(2.5);
-        let not_yet = asks.not_yet.clone();
-        while Instant::now() < until {
-            asks.send_due(&mut self.sockets)?;
-            let expected = Expected { not_yet: &not_yet, ..Expected::default() };
-            self.receive(asks.next_or(until), expected, |got| {
-                if let Got::NotYet(client) = got {
+                    last = (left == 0).then(Instant::now);
+                } else {
                     asks.again(client);
                 }
             })?;
         }
-        Ok(())
     }
 
-    /// Reads what comes next; `done` is told who has got a whole reply.
-    fn receive(
+    /// Reads what comes next of replies that are one of two. `done` is told who
+    /// has got a whole one, and whether it is the first.
+    fn receive<'e>(
         &mut self,
         until: Instant,
-        expected: Expected<'_>,
-        mut done: impl FnMut(Got),
+        expected: impl Fn(usize) -> [&'e [u8]; 2],
+        mut done: impl FnMut(usize, bool),
     ) -> Result<()> {
-        let opener = self.inboxes.len() - 1;
-        let Expected { released, not_yet, opened } = expected;
         self.sockets.receive(until, |client, bytes| {
-            let inbox = &mut self.inboxes[client];
-            if client == opener {
-                if take(inbox, bytes, [opened, &[]])?.is_some() {
-                    done(Got::Opened);
-                }
-            } else if let Some(is_first) = take(inbox, bytes, [released, not_yet])? {
-                done(if is_first { Got::Released } else { Got::NotYet(client) });
+            if let Some(first) = take(&mut self.inboxes[client], bytes, expected(client))? {
+                done(client, first);
             }
             Ok(None)
         })
@@ -157,10 +113,6 @@ impl Crowd {
 /// Takes bytes of a reply that is one of two. If it is whole now: is it the
 /// first?
 fn take(inbox: &mut Vec<u8>, bytes: &[u8], [first, second]: [&[u8]; 2]) -> Result<Option<bool>> {
-    // Nearly always a reply comes whole.
-    if inbox.is_empty() && bytes == first {
-        return Ok(Some(true));
-    }
     inbox.extend_from_slice(bytes);
     let is_first = inbox == first;
     if is_first || inbox == second {
@@ -175,22 +127,29 @@ fn take(inbox: &mut Vec<u8>, bytes: &[u8], [first, second]: [&[u8]; 2]) -> Resul
 }
 
 /// Who asks next, and when; nobody if they do not poll.
+#[derive(Debug)]
 struct Asks {
     ask: Vec<u8>,
-    not_yet: Rc<[u8]>,
+    not_yet: Vec<u8>,
     due: VecDeque<(Instant, usize)>,
+    open_at: Instant,
 }
 
 impl Asks {
-    /// All evenly spread.
-    fn new(wait: Wait, n: usize) -> Self {
-        let Wait::Polling { ask, not_yet, .. } = wait else {
-            return Self { ask: Vec::new(), not_yet: Rc::default(), due: VecDeque::new() };
-        };
+    fn new(wait: &Wait, n: usize) -> Self {
         let start = Instant::now();
-        let at = |client: usize| start + POLL_EVERY.mul_f64(client as f64 / n as f64);
-        let due = (0..n).map(|client| (at(client), client)).collect();
-        Self { ask: command(ask), not_yet: reply(not_yet).into(), due }
+        let mut asks =
+            Self { ask: Vec::new(), not_yet: Vec::new(), due: VecDeque::new(), open_at: start };
+        if let Wait::Polling { ask, not_yet, .. } = wait {
+            (asks.ask, asks.not_yet) = (command(ask), reply(not_yet));
+            // All evenly spread.
+            let at = |client: usize| start + POLL_EVERY.mul_f64(client as f64 / n as f64);
+            asks.due.extend((0..n).map(|client| (at(client), client)));
+            // Two and a half rounds, to be in full swing and not at the
+            // beginning of one.
+            asks.open_at = start + POLL_EVERY.mul_f64(2.5);
+        }
+        asks
     }
 
     fn send_due(&mut self, sockets: &mut Sockets) -> Result<()> {

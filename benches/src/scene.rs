@@ -49,9 +49,10 @@ impl Scene {
 
     /// Lets the first `n` clients wait for the latch of a peer.
     pub(crate) fn wait(&mut self, peer: &Peer, n: usize) -> Result<()> {
-        match peer.wait {
-            Wait::Blocked { command: text, .. } => {
-                self.crowd.tell(n, &command(text))?;
+        match &peer.wait {
+            Wait::Blocked { blocked, .. } => {
+                let packed = command(blocked);
+                (0..n).try_for_each(|client| self.crowd.tell(client, &packed))?;
                 wait_blocked(&mut self.con, n)
             }
             Wait::Subscribed { channel } => {
@@ -70,7 +71,7 @@ impl Scene {
         let Self { crowd, server, .. } = self;
         let (Replies { begin, last, own }, cpu) = server.cpu_of(|| crowd.open(peer, n))?;
         let ping = bystander.worst(begin, last)?;
-        if let Wait::Subscribed { channel } = peer.wait {
+        if let Wait::Subscribed { channel } = &peer.wait {
             let unsubscribed = of_channel("unsubscribe", channel, ":0");
             self.crowd.ask(n, &command(&format!("UNSUBSCRIBE {channel}")), &unsubscribed)?;
         }

@@ -23,27 +23,27 @@ pub(crate) struct Waiter {
 
 impl Waiter {
     /// One that waits no longer than its patience.
-    pub(crate) fn connect(socket: &Path, wait: Wait, patience: Duration) -> Result<Self> {
+    pub(crate) fn connect(socket: &Path, wait: &Wait, patience: Duration) -> Result<Self> {
         let mut line = Line::connect(socket)?;
         if let Wait::Subscribed { channel } = wait {
             line.send(&command(&format!("SUBSCRIBE {channel}")))?;
             line.expect(&of_channel("subscribe", channel, ":1"))?;
         }
         line.0.set_read_timeout(Some(patience))?;
-        Ok(Self { line, wait, released: wait.released(), patience })
+        Ok(Self { line, wait: wait.clone(), released: wait.released(), patience })
     }
 
     /// Begins to wait.
     pub(crate) fn begin(&mut self) -> Result<()> {
-        match self.wait {
-            Wait::Blocked { command: text, .. } => self.line.send(&command(text)),
+        match &self.wait {
+            Wait::Blocked { blocked, .. } => self.line.send(&command(blocked)),
             Wait::Subscribed { .. } | Wait::Polling { .. } | Wait::No => Ok(()),
         }
     }
 
     /// What it is told in the end; nothing if its patience ends before.
     pub(crate) fn told(&mut self) -> Result<Vec<u8>> {
-        let Wait::Polling { ask, not_yet, .. } = self.wait else {
+        let Wait::Polling { ask, not_yet, .. } = &self.wait else {
             return self.line.read(&self.released);
         };
         let (ask, not_yet) = (command(ask), reply(not_yet));

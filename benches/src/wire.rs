@@ -2,7 +2,7 @@
 
 use redis::{Cmd, Connection, RedisResult, Script};
 
-use crate::peers::SCRIPTS;
+use crate::peers::scripts;
 
 /// A command written as one would type it; `EVALSHA` is followed by the name of
 /// a script.
@@ -12,8 +12,8 @@ pub(crate) fn command(text: &str) -> Vec<u8> {
     while let Some(word) = words.next() {
         command.arg(word);
         if word == "EVALSHA" {
-            let script = words.next().and_then(|name| SCRIPTS.iter().find(|it| it.0 == name));
-            command.arg(Script::new(script.expect("the script is in the table").1).get_hash());
+            let script = words.next().and_then(|name| scripts().get(name));
+            command.arg(Script::new(script.expect("the script is in the table")).get_hash());
         }
     }
     command.get_packed_command()
@@ -26,5 +26,5 @@ pub(crate) fn reply(text: &str) -> Vec<u8> {
 
 /// Loads all scripts.
 pub(crate) fn load_scripts(con: &mut Connection) -> RedisResult<()> {
-    SCRIPTS.iter().try_for_each(|(_, script)| Script::new(script).load(con).map(drop))
+    scripts().values().try_for_each(|script| Script::new(script).load(con).map(drop))
 }

@@ -31,7 +31,7 @@ pub(super) fn page(results: &Results, plots: &[(&str, &str)], notes: &str) -> Re
     let context = context! {
         runs => Serde(&results.runs),
         events => events(results),
-        peers => Serde(peers::ALL),
+        peers => Serde(peers::all().collect_vec()),
         pause => PAUSE.as_micros() as u64,
         lanes => LANES,
         pipeline => PIPELINE,

@@ -178,7 +178,7 @@ fn bars(panel: &Panel<'_>, title: &str, measures: &[Named<'_>]) -> Drawn {
         })
         .draw()?;
     chart.draw_series(rates.iter().enumerate().map(|(i, (who, rate))| {
-        let colour = if *who == LATCH.name { COLOURS[0] } else { COLOURS[1] };
+        let colour = if *who == LATCH { COLOURS[0] } else { COLOURS[1] };
         let corners = [(0.0, SegmentValue::Exact(i)), (*rate, SegmentValue::Exact(i + 1))];
         let mut bar = Rectangle::new(corners, colour.mix(0.85).filled());
         bar.set_margin(5, 5, 0, 0);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::Bench;
-use crate::peers::{self, Peer, Wait};
+use crate::peers::{self, Peer};
 use crate::results::Fact;
 use crate::scene::run;
 use crate::server::{Server, wait_blocked};
@@ -30,12 +30,12 @@ pub(super) fn row(bench: &mut Bench<'_>) -> Result<()> {
     let server = Server::start(bench.recipe)?;
     let mut con = server.connect()?;
     for (event, commands) in EVENTS {
-        for peer in peers::latches() {
+        for peer in peers::counting().filter(|peer| peer.waits()) {
             bench.step(&format!("{event}, {}", peer.name));
-            let mut waiter = Waiter::connect(&server.socket(), peer.wait, PATIENCE)?;
+            let mut waiter = Waiter::connect(&server.socket(), &peer.wait, PATIENCE)?;
             run(&mut con, peer.create(2))?;
             waiter.begin()?;
-            if let Wait::Blocked { .. } = peer.wait {
+            if peer.blocks() {
                 wait_blocked(&mut con, 1)?;
             }
             run(&mut con, commands(peer))?;
@@ -46,7 +46,7 @@ pub(super) fn row(bench: &mut Bench<'_>) -> Result<()> {
                     format!("`{}`", String::from_utf8_lossy(&told).trim().trim_start_matches('-'))
                 }
             };
-            bench.outcome.facts.push(Fact { event: event.into(), who: peer.name.into(), seen });
+            bench.outcome.facts.push(Fact { event: event.into(), who: peer.name.clone(), seen });
             drop(waiter);
             redis::cmd("FLUSHALL").query::<()>(&mut con)?;
             wait_blocked(&mut con, 0)?;

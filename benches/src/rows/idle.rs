@@ -9,7 +9,7 @@ use itertools::Itertools;
 use super::Bench;
 use super::keys::{Keys, key};
 use crate::bystander::Bystander;
-use crate::peers::{LATCH, LIST};
+use crate::peers::LATCH;
 use crate::results::{Samples, Unit};
 use crate::scene::Scene;
 use crate::server::{Server, wait_blocked};
@@ -26,7 +26,7 @@ struct Side {
 
 const SIDES: [Side; 2] = [
     Side {
-        who: LATCH.name,
+        who: LATCH,
         set: "LATCH.SET {key} 100 EX 86400",
         wait: |keys| match keys {
             [key] => format!("LATCH.AWAIT {key} 0"),
@@ -34,7 +34,7 @@ const SIDES: [Side; 2] = [
         },
     },
     Side {
-        who: LIST.name,
+        who: "BLPOP",
         set: "SET {key} 100 EX 86400",
         wait: |keys| format!("BLPOP {}:tokens 0", keys.join(":tokens ")),
     },
@@ -67,7 +67,7 @@ fn wait(
 
     for client in 0..clients {
         let own = (client * keys_each..).take(keys_each).map(key).collect_vec();
-        scene.crowd.tell_one(client, &command(&(side.wait)(&own)))?;
+        scene.crowd.tell(client, &command(&(side.wait)(&own)))?;
     }
     wait_blocked(&mut scene.con, clients)?;
     if let (Some(nobody), Some(waiting)) = (nobody, cpu_share(&scene.server, time)?) {

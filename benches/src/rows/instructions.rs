@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use super::keys::Keys;
 use super::{Bench, STRING};
-use crate::peers::{DECR, LATCH, LIST, PLAIN_BLOCK, PUBLISH, PUBSUB};
+use crate::peers::{LATCH, named};
 use crate::pump::Pump;
 use crate::results::Unit;
 use crate::scene::{Scene, run};
@@ -30,27 +30,27 @@ pub(super) fn row(bench: &mut Bench<'_>) -> Result<()> {
         bench.add(what, &[], who, Unit::Instructions, count / times as f64);
     };
 
-    for (set, who) in [("LATCH.SET", LATCH.name), ("SET", STRING)] {
+    for (set, who) in [("LATCH.SET", LATCH), ("SET", STRING)] {
         let keys = Keys::new(&format!("{set} {{key}} 100"), commands);
         let count = total(bench, set, |scene| keys.make(&scene.server.socket()).map(drop))?;
         add(bench, "a key set", who, count - nothing, commands);
     }
-    for peer in [&LATCH, &DECR, &PUBSUB] {
-        let count = total(bench, peer.name, |scene| {
+    for peer in [LATCH, "DECR", "pub/sub latch"].map(named) {
+        let count = total(bench, &peer.name, |scene| {
             run(&mut scene.con, peer.create(usize::MAX / 4))?;
             let mut pump = Pump::connect(&scene.server.socket())?;
             pump.repeat(&peer.countdown(1), commands, b':').map(drop)
         })?;
-        add(bench, "a countdown", peer.name, count - nothing, commands);
+        add(bench, "a countdown", &peer.name, count - nothing, commands);
     }
-    for peer in [&LATCH, &PLAIN_BLOCK, &PUBLISH, &LIST] {
-        let parked = total(bench, peer.name, |scene| scene.park(peer, clients))?;
-        let released = total(bench, peer.name, |scene| {
+    for peer in [LATCH, "blocking API", "PUBLISH", "BLPOP"].map(named) {
+        let parked = total(bench, &peer.name, |scene| scene.park(peer, clients))?;
+        let released = total(bench, &peer.name, |scene| {
             scene.park(peer, clients)?;
             scene.crowd.open(peer, clients).map(drop)
         })?;
-        add(bench, "a client parked", peer.name, parked - nothing, clients);
-        add(bench, "a client released", peer.name, released - parked, clients);
+        add(bench, "a client parked", &peer.name, parked - nothing, clients);
+        add(bench, "a client released", &peer.name, released - parked, clients);
     }
     Ok(())
 }

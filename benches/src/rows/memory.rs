@@ -12,7 +12,7 @@ use crate::server::{Server, used_memory};
 pub(super) fn of_waiters(bench: &mut Bench<'_>) -> Result<()> {
     let n = bench.sizes.memory_clients;
     bench.long_pairs(|bench| {
-        for peer in peers::ALL {
+        for peer in peers::all() {
             // A new server each time: what it has allocated for blocked clients
             // it keeps for a while.
             let mut scene = Scene::new(bench.recipe, n)?;
@@ -20,7 +20,7 @@ pub(super) fn of_waiters(bench: &mut Bench<'_>) -> Result<()> {
             let before = used_memory(&mut scene.con)?;
             scene.wait(peer, n)?;
             let each = (used_memory(&mut scene.con)? - before) / n as f64;
-            bench.add("memory", &[], peer.name, Unit::Bytes, each);
+            bench.add("memory", &[], &peer.name, Unit::Bytes, each);
         }
         Ok(())
     })
@@ -32,7 +32,7 @@ pub(super) fn of_keys(bench: &mut Bench<'_>) -> Result<()> {
     let mut con = server.connect()?;
     for length in [5, 16, 40] {
         let key = "k".repeat(length);
-        for (set, who) in [("LATCH.SET", LATCH.name), ("SET", STRING)] {
+        for (set, who) in [("LATCH.SET", LATCH), ("SET", STRING)] {
             redis::cmd("DEL").arg(&key).query::<()>(&mut con)?;
             redis::cmd(set).arg(&key).arg(100).query::<()>(&mut con)?;
             let usage = redis::cmd("MEMORY").arg("USAGE").arg(&key).query(&mut con)?;

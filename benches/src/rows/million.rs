@@ -11,7 +11,7 @@ use crate::results::Unit;
 use crate::server::{Server, used_memory};
 
 pub(super) fn row(bench: &mut Bench<'_>) -> Result<()> {
-    let sides = [("LATCH.SET", LATCH.name), ("SET", STRING)].map(|(set, who)| {
+    let sides = [("LATCH.SET", LATCH), ("SET", STRING)].map(|(set, who)| {
         (Keys::new(&format!("{set} {{key}} 100 EX 86400"), bench.sizes.keys), who)
     });
     bench.long_pairs(|bench| sides.iter().try_for_each(|(keys, who)| live(bench, keys, who)))

@@ -6,7 +6,6 @@ mod instructions;
 mod keys;
 mod memory;
 mod million;
-mod parked_cost;
 mod releases;
 mod throughput;
 mod wake_one;
@@ -38,7 +37,7 @@ const ROWS: [(&str, Row); 14] = [
     ("growth", releases::of_few_and_many),
     ("wake-one", wake_one::row),
     ("throughput", throughput::of_countdowns),
-    ("parked-cost", parked_cost::row),
+    ("parked-cost", throughput::of_parked),
     ("parked-memory", memory::of_waiters),
     ("idle-cost", idle::row),
     ("module-cost", throughput::without_latches),

@@ -1,9 +1,10 @@
 //! Clients that are released by one countdown.
 
 use anyhow::Result;
+use itertools::Itertools;
 
 use super::Bench;
-use crate::peers::{self, LATCH, Peer};
+use crate::peers::{self, LATCH, Peer, named};
 use crate::results::Unit;
 use crate::scene::Scene;
 use crate::wire::command;
@@ -13,23 +14,24 @@ const MOST_POLLING: usize = 8_000;
 
 /// Many, in every way there is.
 pub(super) fn of_all(bench: &mut Bench<'_>) -> Result<()> {
-    let n = bench.sizes.clients;
+    let (n, peers) = (bench.sizes.clients, peers::all().collect_vec());
     let mut scene = Scene::new(bench.recipe, n)?;
-    bench.pairs(|bench| release(bench, &mut scene, &peers::ALL, n, n))
+    bench.pairs(|bench| release(bench, &mut scene, &peers, n, n))
 }
 
 /// Does another client wait longer when more are released?
 pub(super) fn of_few_and_many(bench: &mut Bench<'_>) -> Result<()> {
     let sizes = [bench.sizes.few, bench.sizes.many];
     let mut scene = Scene::new(bench.recipe, bench.sizes.many)?;
-    bench.pairs(|bench| sizes.iter().try_for_each(|&n| release(bench, &mut scene, &[&LATCH], n, n)))
+    bench.pairs(|bench| {
+        sizes.iter().try_for_each(|&n| release(bench, &mut scene, &[named(LATCH)], n, n))
+    })
 }
 
 /// More and more of them, for the plots.
 pub(super) fn of_more_and_more(bench: &mut Bench<'_>) -> Result<()> {
     for &n in bench.sizes.curve {
-        let mut peers = peers::ALL.to_vec();
-        peers.retain(|peer| n <= MOST_POLLING || !peer.polls());
+        let peers = peers::all().filter(|peer| n <= MOST_POLLING || !peer.polls()).collect_vec();
         let mut scene = Scene::new(bench.recipe, n)?;
         bench.long_pairs(|bench| release(bench, &mut scene, &peers, n, n))?;
     }
@@ -44,7 +46,7 @@ pub(super) fn in_steps(bench: &mut Bench<'_>) -> Result<()> {
         batches.iter().try_for_each(|&batch| {
             let set = command(&format!("CONFIG SET latch.wake-batch {batch}"));
             crate::scene::run(&mut scene.con, [set])?;
-            release(bench, &mut scene, &[&LATCH], n, batch)
+            release(bench, &mut scene, &[named(LATCH)], n, batch)
         })
     })
 }
@@ -61,10 +63,10 @@ fn release(
         let release = scene.release(peer, n)?;
         // Polling costs most before it opens.
         let cpu = release.cpu.filter(|_| !peer.polls());
-        bench.add_time("last", &[at], peer.name, Unit::Millis, release.last);
-        bench.add_time("ping", &[at], peer.name, Unit::Millis, release.ping);
-        bench.add_time("own", &[at], peer.name, Unit::Millis, release.own);
-        bench.add_time("cpu", &[at], peer.name, Unit::Millis, cpu);
+        bench.add_time("last", &[at], &peer.name, Unit::Millis, release.last);
+        bench.add_time("ping", &[at], &peer.name, Unit::Millis, release.ping);
+        bench.add_time("own", &[at], &peer.name, Unit::Millis, release.own);
+        bench.add_time("cpu", &[at], &peer.name, Unit::Millis, cpu);
     }
     Ok(())
 }

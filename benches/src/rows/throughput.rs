@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use super::Bench;
-use crate::peers::{self, DECR, LATCH};
+use crate::peers::{self, LATCH, named};
 use crate::pump::{PIPELINE, Pump};
 use crate::results::Unit;
-use crate::scene::run;
+use crate::scene::{Scene, run};
 use crate::server::Server;
 use crate::wire::command;
 
@@ -20,14 +20,36 @@ pub(super) fn of_countdowns(bench: &mut Bench<'_>) -> Result<()> {
     let mut con = server.connect()?;
     let mut pump = Pump::connect(&server.socket())?;
     bench.pairs(|bench| {
-        for peer in once(&DECR).chain(peers::latches()) {
+        for peer in peers::counting() {
             // One more than is counted down, so that it stays closed.
             run(&mut con, once(command("DEL latch")).chain(peer.create(count + 1)))?;
             let countdown = peer.countdown(1);
-            send(bench, &server, "countdown", peer.name, || pump.repeat(&countdown, count, b':'))?;
-            let get = if peer.name == LATCH.name { "LATCH.GET" } else { "GET" };
+            send(bench, &server, "countdown", &peer.name, || pump.repeat(&countdown, count, b':'))?;
+            let get = if peer.name == LATCH { "LATCH.GET" } else { "GET" };
             let left: usize = redis::cmd(get).arg("latch").query(&mut con)?;
             ensure!(left == 1, "{} left {left}, not 1", peer.name);
+        }
+        Ok(())
+    })
+}
+
+/// Does a countdown cost more when many are parked on the key?
+pub(super) fn of_parked(bench: &mut Bench<'_>) -> Result<()> {
+    let (sizes, count, latch) = (bench.sizes, bench.sizes.commands, named(LATCH));
+    // All are connected all the time: only parking makes the difference.
+    let mut scene = Scene::new(bench.recipe, sizes.many)?;
+    let mut pump = Pump::connect(&scene.server.socket())?;
+    bench.pairs(|bench| {
+        for n in [0, sizes.few, sizes.many] {
+            run(&mut scene.con, latch.create(count + 1))?;
+            scene.wait(latch, n)?;
+            let time = pump.repeat(&latch.countdown(n), count, b':')?;
+            if n > 0 {
+                scene.crowd.open(latch, n)?;
+            } else {
+                run(&mut scene.con, [command("DEL latch")])?;
+            }
+            bench.add("cost", &[n], LATCH, Unit::Micros, Unit::Micros.of(time) / count as f64);
         }
         Ok(())
     })

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use redis::Connection;
 
 use super::Bench;
-use crate::peers::{self, LATCH, ONE_TOKEN, POLL_EVERY, Peer, Wait};
+use crate::peers::{self, POLL_EVERY, Peer};
 use crate::results::{Samples, Unit};
 use crate::scene::run;
 use crate::server::{PATIENCE, Server, wait_blocked};
@@ -20,10 +20,10 @@ pub(super) fn row(bench: &mut Bench<'_>) -> Result<()> {
     let server = Server::start(bench.recipe)?;
     let mut con = server.connect()?;
     bench.pairs(|bench| {
-        for peer in [&LATCH, &ONE_TOKEN].into_iter().chain(peers::ALL.into_iter().skip(1)) {
+        for peer in peers::awaited() {
             let most = if peer.polls() { POLLS } else { usize::MAX };
             let median = hand_off(peer, &server, &mut con, bench.sizes.handoffs.min(most))?;
-            bench.add("woken", &[], peer.name, Unit::Micros, median);
+            bench.add("woken", &[], &peer.name, Unit::Micros, median);
         }
         Ok(())
     })
@@ -31,14 +31,14 @@ pub(super) fn row(bench: &mut Bench<'_>) -> Result<()> {
 
 /// Wakes one client so many times: the median, in µs.
 fn hand_off(peer: &Peer, server: &Server, con: &mut Connection, handoffs: usize) -> Result<f64> {
-    let mut waiter = Waiter::connect(&server.socket(), peer.wait, PATIENCE)?;
+    let mut waiter = Waiter::connect(&server.socket(), &peer.wait, PATIENCE)?;
     let mut worker = Line::connect(&server.socket())?;
     let (countdown, opened, released) = (peer.countdown(1), peer.opened(1), peer.wait.released());
     let mut times = Samples::default();
     for turn in 0..handoffs {
         run(con, peer.create(1))?;
         waiter.begin()?;
-        if let Wait::Blocked { .. } = peer.wait {
+        if peer.blocks() {
             wait_blocked(con, 1)?;
         }
         let begin = Instant::now();
