@@ -24,7 +24,7 @@ mod waiter;
 mod wire;
 
 use std::fs;
-use std::path::{Path, PathBuf, absolute};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
@@ -68,20 +68,20 @@ fn measure(options: &Options, results: &mut Results, file: &Path) -> Result<()> 
         "{elapsed_precise} [{pos}/{len}] {prefix}, {wide_msg}",
     )?);
     for program in &options.servers {
-        let program = place(program)?;
+        // The server runs in a directory of its own, so its path is absolute. Its
+        // links are not resolved: its name decides what it does.
+        let program = which::which(program).with_context(|| program.display().to_string())?;
         let recipe = Recipe { program, modules: modules.clone(), under: Vec::new() };
         let run = look_at(&recipe)?;
-        let server = run.server.clone();
-        results.put_run(run);
         for (name, row) in &rows {
-            bar.set_prefix(format!("{server}: {name}"));
+            bar.set_prefix(format!("{}: {name}", run.server));
             // Without a terminal there is a line for each row instead.
             if bar.is_hidden() {
                 eprintln!("{:6.1} s  {}", bar.elapsed().as_secs_f64(), bar.prefix());
             }
             let mut bench = Bench::new(&recipe, &sizes, &bar);
             row(&mut bench).with_context(|| bar.prefix())?;
-            results.put_row(bench.outcome(&server, name));
+            results.put(bench.outcome(run.clone(), name));
             results.write(file)?;
             bar.inc(1);
         }
@@ -89,16 +89,6 @@ fn measure(options: &Options, results: &mut Results, file: &Path) -> Result<()> 
     bar.finish_and_clear();
     eprintln!("measured in {:.0} s", bar.elapsed().as_secs_f64());
     Ok(())
-}
-
-/// Where a server program is. The server runs in a directory of its own, so a
-/// path must not be relative; a bare name is looked up on the PATH.
-fn place(program: &Path) -> Result<PathBuf> {
-    if program.components().count() == 1 {
-        return Ok(program.to_owned());
-    }
-    // Not with its links resolved: its name decides what it does.
-    Ok(absolute(program)?)
 }
 
 /// What is measured, and on what.

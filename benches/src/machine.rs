@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sysinfo::{CpuRefreshKind, RefreshKind, System};
 
 /// What the numbers were measured on.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Machine {
     cpu: String,
     /// Whichever of them this process runs on.
@@ -35,29 +35,15 @@ impl Machine {
     }
 }
 
-/// Which cores a thread, and what it starts, runs on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Cores {
-    /// All but the last: for the server.
-    Server,
-    /// The last: for the clients, so that they never stand in its way.
-    Clients,
-}
-
-/// Moves this thread; where that cannot be done it stays where it is.
-#[cfg(target_os = "linux")]
-pub(crate) fn run_on(which: Cores) {
-    use rustix::thread::{CpuSet, sched_setaffinity};
-
-    let Some(last @ 1..) = THIS.cores.checked_sub(1) else { return };
-    let mut set = CpuSet::new();
-    match which {
-        Cores::Server => (0..last).for_each(|cpu| set.set(cpu)),
-        Cores::Clients => set.set(last),
+/// Moves this thread, and what it starts later, to the cores of servers, which
+/// are all but the last, or to that of clients, so that they never stand in the
+/// way of a server. Where that cannot be done it stays where it is.
+pub(crate) fn run_on_cores(of_servers: bool) {
+    #[cfg(target_os = "linux")]
+    if let Some(last @ 1..) = THIS.cores.checked_sub(1) {
+        let mut cores = rustix::thread::CpuSet::new();
+        let wanted = if of_servers { 0..last } else { last..last + 1 };
+        wanted.for_each(|core| cores.set(core));
+        let _ = rustix::thread::sched_setaffinity(None, &cores);
     }
-    let _ = sched_setaffinity(None, &set);
 }
-
-/// Moves this thread; where that cannot be done it stays where it is.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn run_on(_: Cores) {}

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use redis::{RedisResult, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::wire::{command, reply};
@@ -103,6 +104,11 @@ impl Peer {
     /// The reply to the countdown that opens.
     pub(crate) fn opened(&self, waiters: usize) -> Vec<u8> {
         reply(&self.opened.replace("{waiters}", &waiters.to_string()))
+    }
+
+    /// What a waiter is told when it is released, parsed.
+    pub(crate) fn released(&self) -> RedisResult<Value> {
+        redis::parse_redis_value(&self.wait.released())
     }
 
     /// The command that removes what is left.

@@ -10,32 +10,34 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
 
-/// Everything, as it is in benchmarks.json.
+/// Everything, as it is in benchmarks.json: what each row has measured on each
+/// server, when it ran there last.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub(crate) struct Results {
-    pub(crate) runs: Vec<Run>,
     pub(crate) rows: Vec<Outcome>,
 }
 
-/// The last run on one server.
+/// What one row has measured on one server.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Outcome {
+    #[serde(flatten)]
+    pub(crate) run: Run,
+    pub(crate) row: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) measures: Vec<Measure>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) facts: Vec<Fact>,
+}
+
+/// What was measured, and on what.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Run {
     /// By name and version.
     pub(crate) server: String,
     pub(crate) module: String,
     #[serde(flatten)]
     pub(crate) machine: Machine,
-}
-
-/// What one row has measured on one server.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Outcome {
-    pub(crate) server: String,
-    pub(crate) row: String,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) measures: Vec<Measure>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) facts: Vec<Fact>,
 }
 
 /// One number, as often as it was measured.
@@ -86,38 +88,30 @@ impl Results {
         serde_json::from_slice(&text).with_context(|| format!("reading {}", file.display()))
     }
 
-    /// Writes them with a line for each run and each row, so that a diff shows
-    /// which were measured again.
+    /// Writes them with a line for each row, so that a diff shows which were
+    /// measured again.
     pub(crate) fn write(&self, file: &Path) -> Result<()> {
-        let (runs, rows) = (lines(&self.runs)?, lines(&self.rows)?);
-        let text = format!("{{\n\"runs\": [\n{runs}\n],\n\"rows\": [\n{rows}\n]\n}}\n");
-        Ok(fs::write(file, text)?)
-    }
-
-    /// Takes a run in place of the one on the same server.
-    pub(crate) fn put_run(&mut self, run: Run) {
-        self.runs.retain(|old| old.server != run.server);
-        self.runs.push(run);
-        self.runs.sort_by(|a, b| a.server.cmp(&b.server));
+        let rows: Vec<_> = self.rows.iter().map(serde_json::to_string).try_collect()?;
+        Ok(fs::write(file, format!("[\n{}\n]\n", rows.join(",\n")))?)
     }
 
     /// Takes a row in place of the same one on the same server.
-    pub(crate) fn put_row(&mut self, row: Outcome) {
-        self.rows.retain(|old| (&old.server, &old.row) != (&row.server, &row.row));
+    pub(crate) fn put(&mut self, row: Outcome) {
+        self.rows.retain(|old| (&old.run.server, &old.row) != (&row.run.server, &row.row));
         self.rows.push(row);
-        self.rows.sort_by(|a, b| (&a.server, &a.row).cmp(&(&b.server, &b.row)));
+        self.rows.sort_by(|a, b| (&a.run.server, &a.row).cmp(&(&b.run.server, &b.row)));
+    }
+
+    /// The servers of which there are results.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = &str> {
+        self.rows.iter().map(|row| row.run.server.as_str()).dedup()
     }
 
     /// What one row has measured on one server.
     pub(crate) fn measures(&self, server: &str, row: &str) -> impl Iterator<Item = &Measure> {
-        let rows = self.rows.iter().filter(move |it| it.server == server && it.row == row);
+        let rows = self.rows.iter().filter(move |it| it.run.server == server && it.row == row);
         rows.flat_map(|row| &row.measures)
     }
-}
-
-fn lines<T: Serialize>(items: &[T]) -> Result<String> {
-    let lines: Vec<_> = items.iter().map(serde_json::to_string).try_collect()?;
-    Ok(lines.join(",\n"))
 }
 
 impl Unit {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use redis::{Connection, ConnectionLike};
 
 use crate::bystander::Bystander;
@@ -21,10 +21,7 @@ pub(crate) struct Scene {
 /// One release.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Release {
-    /// Until the last client has its reply.
-    pub(crate) last: Duration,
-    /// Until the one that has opened has its reply.
-    pub(crate) own: Duration,
+    pub(crate) replies: Replies,
     /// The worst PING of another client in that time.
     pub(crate) ping: Duration,
     /// What the server has computed for it, where that is known.
@@ -67,16 +64,17 @@ impl Scene {
     /// behind.
     pub(crate) fn release(&mut self, peer: &Peer, n: usize) -> Result<Release> {
         self.park(peer, n)?;
-        let bystander = Bystander::start(&self.server.socket())?;
+        let bystander = Bystander::start(&self.server)?;
         let Self { crowd, server, .. } = self;
-        let (Replies { begin, last, own }, cpu) = server.cpu_of(|| crowd.open(peer, n))?;
-        let ping = bystander.worst(begin, last)?;
+        let (replies, cpu) = server.cpu_of(|| crowd.open(peer, n))?;
+        let pings = bystander.times(replies.begin, replies.last)?;
+        let ping = pings.into_iter().max().context("the bystander sent no PING")?;
         if let Wait::Subscribed { channel } = &peer.wait {
             let unsubscribed = of_channel("unsubscribe", channel, ":0");
             self.crowd.ask(n, &command(&format!("UNSUBSCRIBE {channel}")), &unsubscribed)?;
         }
         run(&mut self.con, peer.clean())?;
-        Ok(Release { last, own, ping, cpu })
+        Ok(Release { replies, ping, cpu })
     }
 }
 

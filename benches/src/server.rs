@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use redis::{Client, Connection, FromRedisValue, InfoDict};
 use tempfile::TempDir;
 
-use crate::machine::{Cores, run_on};
+use crate::machine::run_on_cores;
 use crate::process::Process;
 use crate::wire::load_scripts;
 
@@ -43,7 +43,7 @@ impl Recipe {
 #[derive(Debug)]
 pub(crate) struct Server {
     recipe: Recipe,
-    process: Process,
+    process: Option<Process>,
     dir: TempDir,
 }
 
@@ -52,8 +52,8 @@ impl Server {
     pub(crate) fn start(recipe: &Recipe) -> Result<Self> {
         // A short path: a unix socket's may not exceed 108 bytes.
         let dir = tempfile::Builder::new().prefix("latch-bench").tempdir()?;
-        let process = launch(recipe, dir.path())?;
-        let server = Self { recipe: recipe.clone(), process, dir };
+        let mut server = Self { recipe: recipe.clone(), process: None, dir };
+        server.launch()?;
         load_scripts(&mut server.connect()?)?;
         Ok(server)
     }
@@ -63,12 +63,15 @@ impl Server {
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
-        socket(self.dir())
+        self.dir().join("sock")
     }
 
-    /// A connection for what is not measured.
+    /// A connection as a client library has it.
     pub(crate) fn connect(&self) -> Result<Connection> {
-        connect(self.dir())
+        let client = Client::open(format!("unix://{}", self.socket().display()))?;
+        let connection = client.get_connection()?;
+        connection.set_read_timeout(Some(PATIENCE))?;
+        Ok(connection)
     }
 
     /// Does something, and tells how long the server's main thread has run
@@ -78,68 +81,53 @@ impl Server {
         &self,
         work: impl FnOnce() -> Result<T>,
     ) -> Result<(T, Option<Duration>)> {
-        let before = self.process.cpu_time();
+        let cpu_time = || self.process.as_ref().and_then(Process::cpu_time);
+        let before = cpu_time();
         let done = work()?;
-        let spent = self.process.cpu_time().zip(before).map(|(after, before)| after - before);
+        let spent = cpu_time().zip(before).map(|(after, before)| after - before);
         Ok((done, spent))
     }
 
     pub(crate) fn log(&self) -> Result<String> {
-        log(self.dir())
+        Ok(String::from_utf8_lossy(&fs::read(self.dir().join("log"))?).into_owned())
     }
 
     /// Ends it with SHUTDOWN, and leaves its directory.
     pub(crate) fn stop(&mut self) -> Result<()> {
         // The connection ends before there is a reply.
         let _ = redis::cmd("SHUTDOWN").arg("NOSAVE").query::<()>(&mut self.connect()?);
-        let status = patiently("the server has ended", || self.process.ended())?;
+        let Some(mut process) = self.process.take() else { return Ok(()) };
+        let status = patiently("the server has ended", || process.ended())?;
         ensure!(status.success(), "the server ended with {status}:\n{}", self.log()?);
         Ok(())
     }
 
-    /// Starts it again in its directory, with what it saved there.
-    pub(crate) fn start_again(&mut self) -> Result<()> {
-        self.process = launch(&self.recipe, self.dir())?;
+    /// Starts it in its directory, with what it saved there.
+    pub(crate) fn launch(&mut self) -> Result<()> {
+        let mut words = self.recipe.under.clone();
+        words.push(self.recipe.program.clone().into());
+        words.extend(SETTINGS.split(' ').map(|word| word.trim_matches('\'').into()));
+        words.extend(["--dir".into(), self.dir().into()]);
+        words.extend(["--unixsocket".into(), self.socket().into()]);
+        for module in &self.recipe.modules {
+            words.extend(["--loadmodule".into(), module.into()]);
+        }
+        let log = File::create(self.dir().join("log"))?;
+        run_on_cores(true);
+        let process = Process::spawn(&words, self.dir(), log);
+        run_on_cores(false);
+        let mut process = process.with_context(|| format!("starting {}", words[0].display()))?;
+
+        // Until it is there and has loaded what it had saved.
+        patiently("the server answers", || {
+            let ended = process.ended()?;
+            ensure!(ended.is_none(), "the server did not start:\n{}", self.log()?);
+            let con = self.connect().ok();
+            Ok(con.and_then(|mut con| redis::cmd("PING").query::<()>(&mut con).ok()))
+        })?;
+        self.process = Some(process);
         Ok(())
     }
-}
-
-fn launch(recipe: &Recipe, dir: &Path) -> Result<Process> {
-    let mut words = recipe.under.clone();
-    words.push(recipe.program.clone().into());
-    words.extend(SETTINGS.split(' ').map(|word| word.trim_matches('\'').into()));
-    words.extend(["--dir".into(), dir.into(), "--unixsocket".into(), socket(dir).into()]);
-    for module in &recipe.modules {
-        words.extend(["--loadmodule".into(), module.into()]);
-    }
-    run_on(Cores::Server);
-    let process = Process::spawn(&words, dir, File::create(dir.join("log"))?);
-    run_on(Cores::Clients);
-    let mut process = process.with_context(|| format!("starting {}", words[0].display()))?;
-
-    // Until it is there and has loaded what it had saved.
-    patiently("the server answers", || {
-        if process.ended()?.is_some() {
-            bail!("the server did not start:\n{}", log(dir)?);
-        }
-        Ok(connect(dir).and_then(|mut con| Ok(redis::cmd("PING").query::<()>(&mut con)?)).ok())
-    })?;
-    Ok(process)
-}
-
-fn socket(dir: &Path) -> PathBuf {
-    dir.join("sock")
-}
-
-fn log(dir: &Path) -> Result<String> {
-    Ok(String::from_utf8_lossy(&fs::read(dir.join("log"))?).into_owned())
-}
-
-fn connect(dir: &Path) -> Result<Connection> {
-    let client = Client::open(format!("unix://{}", socket(dir).display()))?;
-    let connection = client.get_connection()?;
-    connection.set_read_timeout(Some(PATIENCE))?;
-    Ok(connection)
 }
 
 /// Tries until there is something.

@@ -1,100 +1,67 @@
-//! One waiter, as a client library would be: a blocking socket.
+//! One waiter, as a client library is: a blocking socket.
 
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
+use redis::{Connection, RedisResult, Value};
 
-use crate::peers::{POLL_EVERY, Wait, of_channel};
-use crate::server::PATIENCE;
-use crate::wire::{command, reply};
+use crate::peers::{POLL_EVERY, Peer, Wait};
+use crate::scene::run;
+use crate::server::Server;
+use crate::wire::{command, value};
 
-#[derive(Debug)]
 pub(crate) struct Waiter {
-    line: Line,
-    wait: Wait,
-    /// What it is told when it is released.
-    released: Vec<u8>,
+    con: Connection,
+    wait: &'static Wait,
     patience: Duration,
 }
 
 impl Waiter {
     /// One that waits no longer than its patience.
-    pub(crate) fn connect(socket: &Path, wait: &Wait, patience: Duration) -> Result<Self> {
-        let mut line = Line::connect(socket)?;
-        if let Wait::Subscribed { channel } = wait {
-            line.send(&command(&format!("SUBSCRIBE {channel}")))?;
-            line.expect(&of_channel("subscribe", channel, ":1"))?;
+    pub(crate) fn connect(
+        server: &Server,
+        peer: &'static Peer,
+        patience: Duration,
+    ) -> Result<Self> {
+        let mut con = server.connect()?;
+        if let Wait::Subscribed { channel } = &peer.wait {
+            run(&mut con, [command(&format!("SUBSCRIBE {channel}"))])?;
         }
-        line.0.set_read_timeout(Some(patience))?;
-        Ok(Self { line, wait: wait.clone(), released: wait.released(), patience })
+        con.set_read_timeout(Some(patience))?;
+        Ok(Self { con, wait: &peer.wait, patience })
     }
 
     /// Begins to wait.
     pub(crate) fn begin(&mut self) -> Result<()> {
-        match &self.wait {
-            Wait::Blocked { blocked, .. } => self.line.send(&command(blocked)),
-            Wait::Subscribed { .. } | Wait::Polling { .. } | Wait::No => Ok(()),
+        if let Wait::Blocked { blocked, .. } = self.wait {
+            self.con.send_packed_command(&command(blocked))?;
         }
+        Ok(())
     }
 
     /// What it is told in the end; nothing if its patience ends before.
-    pub(crate) fn told(&mut self) -> Result<Vec<u8>> {
-        let Wait::Polling { ask, not_yet, .. } = &self.wait else {
-            return self.line.read(&self.released);
+    pub(crate) fn told(&mut self) -> Result<Option<Value>> {
+        let Wait::Polling { ask, not_yet, .. } = self.wait else {
+            return in_time(self.con.recv_response());
         };
-        let (ask, not_yet) = (command(ask), reply(not_yet));
+        let (ask, not_yet) = (command(ask), value(not_yet)?);
         let deadline = Instant::now() + self.patience;
         while Instant::now() < deadline {
-            self.line.send(&ask)?;
-            let told = self.line.read(&self.released)?;
-            if told != not_yet {
+            self.con.send_packed_command(&ask)?;
+            let told = in_time(self.con.recv_response())?;
+            if told.as_ref() != Some(&not_yet) {
                 return Ok(told);
             }
             thread::sleep(POLL_EVERY);
         }
-        Ok(Vec::new())
+        Ok(None)
     }
 }
 
-/// A connection on which bytes are sent and compared.
-#[derive(Debug)]
-pub(crate) struct Line(UnixStream);
-
-impl Line {
-    pub(crate) fn connect(socket: &Path) -> Result<Self> {
-        let stream = UnixStream::connect(socket)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(Self(stream))
-    }
-
-    pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<()> {
-        Ok(self.0.write_all(bytes)?)
-    }
-
-    /// Reads exactly this reply.
-    pub(crate) fn expect(&mut self, reply: &[u8]) -> Result<()> {
-        let got = self.read(reply)?;
-        let (is, not) = (got.escape_ascii(), reply.escape_ascii());
-        ensure!(got == reply, "a client got \"{is}\" instead of \"{not}\"");
-        Ok(())
-    }
-
-    /// Reads as much as is expected, or an error; less if no more comes in time.
-    fn read(&mut self, expected: &[u8]) -> Result<Vec<u8>> {
-        let mut got = Vec::with_capacity(256);
-        let mut buffer = [0; 256];
-        let is_whole = |got: &[u8]| got.len() >= expected.len() || got.starts_with(b"-");
-        while !(is_whole(&got) && got.ends_with(b"\r\n")) {
-            match self.0.read(&mut buffer) {
-                Ok(0) => break,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                read => got.extend_from_slice(&buffer[..read?]),
-            }
-        }
-        Ok(got)
+fn in_time(reply: RedisResult<Value>) -> Result<Option<Value>> {
+    match reply {
+        Err(error) if error.is_timeout() => Ok(None),
+        reply => Ok(Some(reply?)),
     }
 }

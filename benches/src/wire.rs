@@ -1,6 +1,6 @@
 //! Commands and replies as the bytes that go over the wire.
 
-use redis::{Cmd, Connection, RedisResult, Script};
+use redis::{Cmd, Connection, RedisResult, Script, Value};
 
 use crate::peers::scripts;
 
@@ -22,6 +22,11 @@ pub(crate) fn command(text: &str) -> Vec<u8> {
 /// A reply as it comes, with a space for each end of a line.
 pub(crate) fn reply(text: &str) -> Vec<u8> {
     (text.replace(' ', "\r\n") + "\r\n").into_bytes()
+}
+
+/// The same, parsed.
+pub(crate) fn value(text: &str) -> RedisResult<Value> {
+    redis::parse_redis_value(&reply(text))
 }
 
 /// Loads all scripts.

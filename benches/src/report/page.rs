@@ -10,6 +10,7 @@ use minijinja::value::{Serde, Value};
 use minijinja::{Environment, UndefinedBehavior, context};
 
 use super::numbers::spread;
+use super::plots::Plot;
 use crate::bystander::PAUSE;
 use crate::peers;
 use crate::pump::{LANES, PIPELINE};
@@ -18,7 +19,7 @@ use crate::server::SETTINGS;
 
 const MISSING: &str = "–";
 
-pub(super) fn page(results: &Results, plots: &[(&str, &str)], notes: &str) -> Result<String> {
+pub(super) fn page(results: &Results, plots: &[Plot], notes: &str) -> Result<String> {
     let mut page = Environment::new();
     let mut syntax = SyntaxConfig::builder();
     syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);
@@ -29,7 +30,8 @@ pub(super) fn page(results: &Results, plots: &[(&str, &str)], notes: &str) -> Re
     page.add_function("verdict", verdict);
     add_lookups(&mut page, results);
     let context = context! {
-        runs => Serde(&results.runs),
+        servers => Serde(results.servers().collect_vec()),
+        runs => Serde(results.rows.iter().map(|row| &row.run).unique().collect_vec()),
         events => events(results),
         peers => Serde(peers::all().collect_vec()),
         pause => PAUSE.as_micros() as u64,
@@ -103,7 +105,7 @@ fn compare(target: &str, a: &Measure, b: &Measure) -> (String, &'static str) {
 /// What was seen, once for all servers on which it was the same.
 fn events(results: &Results) -> Vec<Value> {
     let rows = results.rows.iter().filter(|row| !row.facts.is_empty());
-    let seen = rows.map(|row| (&row.facts, &row.server)).into_group_map();
+    let seen = rows.map(|row| (&row.facts, &row.run.server)).into_group_map();
     seen.into_iter()
         .sorted_by_key(|(_, servers)| servers[0])
         .map(|(facts, servers)| context! { servers => Serde(servers), facts => Serde(facts) })

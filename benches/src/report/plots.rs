@@ -1,12 +1,14 @@
 //! The plots, as SVG: in each a panel for every server.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use indicatif::HumanCount;
 use itertools::Itertools;
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::peers::LATCH;
 use crate::results::{Measure, Results};
@@ -28,77 +30,48 @@ const COLOURS: [RGBColor; 8] = [
 
 type Panel<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// A plot: what is on it, and what is below it.
-struct Plot {
-    file: &'static str,
-    title: &'static str,
-    /// What of which row; with a label, if it is not told apart by whose it is.
-    row: &'static str,
-    whats: &'static [(&'static str, Option<&'static str>)],
-    /// What the curves are over; without it there are bars.
-    over: Option<&'static str>,
+/// A plot, as `plots.toml` says.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Plot {
+    title: String,
+    file: String,
+    row: String,
+    series: BTreeMap<String, String>,
+    over: Option<String>,
 }
 
-/// All of them. To add one, add its entry: the page shows it.
-const PLOTS: [Plot; 4] = [
-    Plot {
-        file: "bench-release.svg",
-        title: "Time until the last client is released",
-        row: "curve",
-        whats: &[("last", None)],
-        over: Some("clients"),
-    },
-    Plot {
-        file: "bench-ping.svg",
-        title: "Worst PING of another client during a release",
-        row: "curve",
-        whats: &[("ping", None)],
-        over: Some("clients"),
-    },
-    Plot {
-        file: "bench-wake-batch.svg",
-        title: "Release of 8,000 clients in steps",
-        row: "wake-batch",
-        whats: &[("last", Some("all released")), ("ping", Some("worst PING"))],
-        over: Some("latch.wake-batch"),
-    },
-    Plot {
-        file: "bench-throughput.svg",
-        title: "Countdowns per second, pipelined",
-        row: "throughput",
-        whats: &[("countdown rate", None)],
-        over: None,
-    },
-];
-
-/// A measure, and the series it is of.
+/// A measure, and the name of the series it is of.
 type Named<'r> = (&'r str, &'r Measure);
 
 impl Plot {
-    fn measures<'r>(&self, results: &'r Results, server: &str) -> Vec<Named<'r>> {
+    /// All of them.
+    fn all() -> Result<Vec<Self>> {
+        let mut table: BTreeMap<String, _> = toml::from_str(include_str!("plots.toml"))?;
+        table.remove("plot").context("no plots")
+    }
+
+    fn measures<'r>(&'r self, results: &'r Results, server: &str) -> Vec<Named<'r>> {
         let named = |measure: &'r Measure| {
-            let (_, label) = self.whats.iter().find(|(what, _)| measure.what == *what)?;
-            Some((label.unwrap_or(&measure.who), measure))
+            let name = self.series.get(&measure.what)?;
+            Some((if name.is_empty() { &*measure.who } else { name }, measure))
         };
-        results.measures(server, self.row).filter_map(named).collect()
+        results.measures(server, &self.row).filter_map(named).collect()
     }
 }
 
-/// Draws all plots there are numbers for; the title and the file of each.
-pub(super) fn draw(out: &Path, results: &Results) -> Result<Vec<(&'static str, &'static str)>> {
-    let mut drawn = Vec::new();
-    for plot in &PLOTS {
-        let servers = results.runs.iter().map(|run| run.server.as_str());
-        let panels = servers.map(|server| (server, plot.measures(results, server)));
-        let panels: Vec<_> = panels.filter(|(_, measures)| !measures.is_empty()).collect();
-        if !panels.is_empty() {
-            // Its errors borrow from the drawing.
-            draw_panels(&out.join(plot.file), plot, &panels)
-                .map_err(|error| anyhow!("drawing {}: {error}", plot.file))?;
-            drawn.push((plot.title, plot.file));
-        }
+/// Draws all plots there are numbers for, and answers which.
+pub(super) fn draw(out: &Path, results: &Results) -> Result<Vec<Plot>> {
+    let mut plots = Plot::all()?;
+    plots.retain(|plot| results.rows.iter().any(|row| row.row == plot.row));
+    for plot in &plots {
+        let panels = results.servers().map(|server| (server, plot.measures(results, server)));
+        let panels = panels.filter(|(_, measures)| !measures.is_empty()).collect_vec();
+        // Its errors borrow from the drawing.
+        draw_panels(&out.join(&plot.file), plot, &panels)
+            .map_err(|error| anyhow!("drawing {}: {error}", plot.file))?;
     }
-    Ok(drawn)
+    Ok(plots)
 }
 
 type Drawn = Result<(), Box<dyn std::error::Error>>;
@@ -110,7 +83,7 @@ fn draw_panels(path: &Path, plot: &Plot, panels: &[(&str, Vec<Named<'_>>)]) -> D
     root.fill(&WHITE)?;
     for (panel, (server, measures)) in root.split_evenly((rows, columns)).iter().zip(panels) {
         let title = format!("{}, {server}", plot.title);
-        match plot.over {
+        match &plot.over {
             Some(over) => curves(panel, &title, over, measures)?,
             None => bars(panel, &title, measures)?,
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use redis::Value;
 
 use super::Bench;
 use crate::peers::{self, Peer};
@@ -31,8 +32,7 @@ pub(super) fn row(bench: &mut Bench<'_>) -> Result<()> {
     let mut con = server.connect()?;
     for (event, commands) in EVENTS {
         for peer in peers::counting().filter(|peer| peer.waits()) {
-            bench.step(&format!("{event}, {}", peer.name));
-            let mut waiter = Waiter::connect(&server.socket(), &peer.wait, PATIENCE)?;
+            let mut waiter = Waiter::connect(&server, peer, PATIENCE)?;
             run(&mut con, peer.create(2))?;
             waiter.begin()?;
             if peer.blocks() {
@@ -40,13 +40,14 @@ pub(super) fn row(bench: &mut Bench<'_>) -> Result<()> {
             }
             run(&mut con, commands(peer))?;
             let seen = match waiter.told()? {
-                told if told == peer.wait.released() => "released".into(),
-                told if told.is_empty() => "waits on".into(),
-                told => {
-                    format!("`{}`", String::from_utf8_lossy(&told).trim().trim_start_matches('-'))
+                Some(told) if told == peer.released()? => "released".into(),
+                Some(Value::ServerError(told)) => {
+                    format!("`{} {}`", told.code(), told.details().unwrap_or_default())
                 }
+                Some(told) => format!("`{told:?}`"),
+                None => "waits on".into(),
             };
-            bench.outcome.facts.push(Fact { event: event.into(), who: peer.name.clone(), seen });
+            bench.facts.push(Fact { event: event.into(), who: peer.name.clone(), seen });
             drop(waiter);
             redis::cmd("FLUSHALL").query::<()>(&mut con)?;
             wait_blocked(&mut con, 0)?;

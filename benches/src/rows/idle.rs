@@ -10,7 +10,8 @@ use super::Bench;
 use super::keys::{Keys, key};
 use crate::bystander::Bystander;
 use crate::peers::LATCH;
-use crate::results::{Samples, Unit};
+use crate::results::Samples;
+use crate::results::Unit::{Micros, Percent};
 use crate::scene::Scene;
 use crate::server::{Server, wait_blocked};
 use crate::wire::command;
@@ -71,14 +72,14 @@ fn wait(
     }
     wait_blocked(&mut scene.con, clients)?;
     if let (Some(nobody), Some(waiting)) = (nobody, cpu_share(&scene.server, time)?) {
-        bench.add("nobody", &at, side.who, Unit::Percent, nobody);
-        bench.add("waiting", &at, side.who, Unit::Percent, waiting);
-        bench.add("above", &at, side.who, Unit::Percent, waiting - nobody);
+        bench.add(("nobody", &at, side.who), Percent, nobody);
+        bench.add(("waiting", &at, side.who), Percent, waiting);
+        bench.add(("above", &at, side.who), Percent, waiting - nobody);
     }
     let pings = pings(&scene.server, time)?;
-    bench.add("99 %", &at, side.who, Unit::Micros, pings.quantile(0.99));
-    bench.add("99.9 %", &at, side.who, Unit::Micros, pings.quantile(0.999));
-    bench.add("worst", &at, side.who, Unit::Micros, pings.quantile(1.0));
+    bench.add(("99 %", &at, side.who), Micros, pings.quantile(0.99));
+    bench.add(("99.9 %", &at, side.who), Micros, pings.quantile(0.999));
+    bench.add(("worst", &at, side.who), Micros, pings.quantile(1.0));
     // That nothing has happened: all wait.
     wait_blocked(&mut scene.con, clients)
 }
@@ -98,9 +99,9 @@ fn cpu_share(server: &Server, time: Duration) -> Result<Option<f64>> {
 
 /// How long the PINGs of another client take, in µs.
 fn pings(server: &Server, time: Duration) -> Result<Samples> {
-    let bystander = Bystander::start(&server.socket())?;
+    let bystander = Bystander::start(server)?;
     let begin = Instant::now();
     thread::sleep(time);
     let pings = bystander.times(begin, time)?;
-    Ok(pings.into_iter().map(|ping| Unit::Micros.of(ping)).collect())
+    Ok(pings.into_iter().map(|ping| Micros.of(ping)).collect())
 }

@@ -3,7 +3,6 @@
 //! so no symbol of the module is named here.
 
 use std::fs;
-use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
@@ -11,7 +10,7 @@ use super::keys::Keys;
 use super::{Bench, STRING};
 use crate::peers::{LATCH, named};
 use crate::pump::Pump;
-use crate::results::Unit;
+use crate::results::Unit::Instructions;
 use crate::scene::{Scene, run};
 use crate::server::Recipe;
 
@@ -19,24 +18,23 @@ use crate::server::Recipe;
 const COUNT: &str = "callgrind.out";
 
 pub(super) fn row(bench: &mut Bench<'_>) -> Result<()> {
-    let found = Command::new("valgrind").arg("--version").stdout(Stdio::null()).status();
-    if !found.is_ok_and(|status| status.success()) {
+    if which::which("valgrind").is_err() {
         eprintln!("instructions are not counted: there is no valgrind");
         return Ok(());
     }
     let (commands, clients) = (bench.sizes.counted_commands, bench.sizes.counted_clients);
-    let nothing = total(bench, "a server with clients", |_| Ok(()))?;
+    let nothing = total(bench, |_| Ok(()))?;
     let add = |bench: &mut Bench<'_>, what: &str, who: &str, count: f64, times: usize| {
-        bench.add(what, &[], who, Unit::Instructions, count / times as f64);
+        bench.add((what, &[], who), Instructions, count / times as f64);
     };
 
     for (set, who) in [("LATCH.SET", LATCH), ("SET", STRING)] {
         let keys = Keys::new(&format!("{set} {{key}} 100"), commands);
-        let count = total(bench, set, |scene| keys.make(&scene.server.socket()).map(drop))?;
+        let count = total(bench, |scene| keys.make(&scene.server.socket()).map(drop))?;
         add(bench, "a key set", who, count - nothing, commands);
     }
     for peer in [LATCH, "DECR", "pub/sub latch"].map(named) {
-        let count = total(bench, &peer.name, |scene| {
+        let count = total(bench, |scene| {
             run(&mut scene.con, peer.create(usize::MAX / 4))?;
             let mut pump = Pump::connect(&scene.server.socket())?;
             pump.repeat(&peer.countdown(1), commands, b':').map(drop)
@@ -44,8 +42,8 @@ pub(super) fn row(bench: &mut Bench<'_>) -> Result<()> {
         add(bench, "a countdown", &peer.name, count - nothing, commands);
     }
     for peer in [LATCH, "blocking API", "PUBLISH", "BLPOP"].map(named) {
-        let parked = total(bench, &peer.name, |scene| scene.park(peer, clients))?;
-        let released = total(bench, &peer.name, |scene| {
+        let parked = total(bench, |scene| scene.park(peer, clients))?;
+        let released = total(bench, |scene| {
             scene.park(peer, clients)?;
             scene.crowd.open(peer, clients).map(drop)
         })?;
@@ -57,12 +55,7 @@ pub(super) fn row(bench: &mut Bench<'_>) -> Result<()> {
 
 /// All instructions of a server on which this was done, from its start to its
 /// end.
-fn total(
-    bench: &Bench<'_>,
-    step: &str,
-    work: impl FnOnce(&mut Scene) -> Result<()>,
-) -> Result<f64> {
-    bench.step(step);
+fn total(bench: &Bench<'_>, work: impl FnOnce(&mut Scene) -> Result<()>) -> Result<f64> {
     let file = format!("--callgrind-out-file={COUNT}");
     let under = ["valgrind", "--tool=callgrind", "--quiet", &file].map(Into::into).to_vec();
     let recipe = Recipe { under, ..bench.recipe.clone() };

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::{Bench, STRING};
 use crate::peers::{self, LATCH};
-use crate::results::Unit;
+use crate::results::Unit::Bytes;
 use crate::scene::{Scene, run};
 use crate::server::{Server, used_memory};
 
@@ -20,7 +20,7 @@ pub(super) fn of_waiters(bench: &mut Bench<'_>) -> Result<()> {
             let before = used_memory(&mut scene.con)?;
             scene.wait(peer, n)?;
             let each = (used_memory(&mut scene.con)? - before) / n as f64;
-            bench.add("memory", &[], &peer.name, Unit::Bytes, each);
+            bench.add(("memory", &[], &peer.name), Bytes, each);
         }
         Ok(())
     })
@@ -35,8 +35,8 @@ pub(super) fn of_keys(bench: &mut Bench<'_>) -> Result<()> {
         for (set, who) in [("LATCH.SET", LATCH), ("SET", STRING)] {
             redis::cmd("DEL").arg(&key).query::<()>(&mut con)?;
             redis::cmd(set).arg(&key).arg(100).query::<()>(&mut con)?;
-            let usage = redis::cmd("MEMORY").arg("USAGE").arg(&key).query(&mut con)?;
-            bench.add("usage", &[length], who, Unit::Bytes, usage);
+            let usage: f64 = redis::cmd("MEMORY").arg("USAGE").arg(&key).query(&mut con)?;
+            bench.add(("usage", &[length], who), Bytes, usage);
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use super::keys::Keys;
 use super::{Bench, STRING};
 use crate::peers::LATCH;
-use crate::results::Unit;
+use crate::results::Unit::{Bytes, Seconds};
 use crate::server::{Server, used_memory};
 
 pub(super) fn row(bench: &mut Bench<'_>) -> Result<()> {
@@ -23,21 +23,21 @@ fn live(bench: &mut Bench<'_>, keys: &Keys, who: &str) -> Result<()> {
     let mut con = server.connect()?;
     let before = used_memory(&mut con)?;
     let (create, cpu) = server.cpu_of(|| keys.make(&server.socket()))?;
-    bench.add_time("create", at, who, Unit::Seconds, create);
-    bench.add_time("cpu", at, who, Unit::Seconds, cpu);
+    bench.add(("create", at, who), Seconds, Seconds.of(create));
+    bench.add(("cpu", at, who), Seconds, cpu.map(|cpu| Seconds.of(cpu)));
     let each = (used_memory(&mut con)? - before) / count as f64;
-    bench.add("memory", at, who, Unit::Bytes, each);
+    bench.add(("memory", at, who), Bytes, each);
 
     let begin = Instant::now();
     redis::cmd("SAVE").query::<()>(&mut con)?;
-    bench.add_time("save", at, who, Unit::Seconds, begin.elapsed());
+    bench.add(("save", at, who), Seconds, Seconds.of(begin.elapsed()));
 
     server.stop()?;
-    server.start_again()?;
+    server.launch()?;
     let log = server.log()?;
     let (_, after) = log.split_once("DB loaded from disk: ").context("nothing was loaded")?;
     let seconds: f64 = after.split(' ').next().unwrap_or_default().parse()?;
-    bench.add("load", at, who, Unit::Seconds, seconds.max(0.000_5)); // it counts in ms
+    bench.add(("load", at, who), Seconds, seconds.max(0.000_5)); // it counts in ms
     let left: usize = redis::cmd("DBSIZE").query(&mut server.connect()?)?;
     ensure!(left == count, "{left} keys are left of {count}");
     Ok(())

@@ -11,14 +11,13 @@ mod throughput;
 mod wake_one;
 
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use anyhow::{Result, bail};
 use indicatif::ProgressBar;
 use itertools::Itertools;
 
 use crate::options::Sizes;
-use crate::results::{Measure, Outcome, Samples, Unit};
+use crate::results::{Fact, Measure, Outcome, Run, Samples, Unit};
 use crate::server::Recipe;
 
 /// Measures on servers of its own. Fails if a reply is not what it has to be;
@@ -68,17 +67,19 @@ pub(crate) struct Bench<'a> {
     sizes: &'a Sizes,
     bar: &'a ProgressBar,
     is_warming_up: bool,
-    outcome: Outcome,
+    measures: Vec<Measure>,
+    facts: Vec<Fact>,
 }
 
 impl<'a> Bench<'a> {
     pub(crate) fn new(recipe: &'a Recipe, sizes: &'a Sizes, bar: &'a ProgressBar) -> Self {
-        Self { recipe, sizes, bar, is_warming_up: false, outcome: Outcome::default() }
+        let (measures, facts) = (Vec::new(), Vec::new());
+        Self { recipe, sizes, bar, is_warming_up: false, measures, facts }
     }
 
     /// All that was measured.
-    pub(crate) fn outcome(self, server: &str, row: &str) -> Outcome {
-        Outcome { server: server.into(), row: row.into(), ..self.outcome }
+    pub(crate) fn outcome(self, run: Run, row: &str) -> Outcome {
+        Outcome { run, row: row.into(), measures: self.measures, facts: self.facts }
     }
 
     /// Does something once without looking, and then for each pair.
@@ -98,50 +99,28 @@ impl<'a> Bench<'a> {
         mut once: impl FnMut(&mut Self) -> Result<()>,
     ) -> Result<()> {
         for turn in turns.clone() {
-            self.step(&format!("{turn} of {}", turns.end()));
+            self.bar.set_message(format!("{turn} of {}", turns.end()));
             self.is_warming_up = turn == 0;
             once(self)?;
         }
         Ok(())
     }
 
-    /// Shows where the row is.
-    fn step(&self, step: &str) {
-        self.bar.set_message(step.to_owned());
-    }
-
-    /// Takes one sample.
-    fn add(&mut self, what: &str, at: &[usize], who: &str, unit: Unit, value: f64) {
-        if self.is_warming_up {
-            return;
-        }
-        let measures = &mut self.outcome.measures;
-        let known = measures.iter_mut().find(|it| it.what == what && it.at == at && it.who == who);
-        if let Some(measure) = known {
-            measure.samples.push(value);
-        } else {
-            let samples = Samples::from_iter([value]);
-            measures.push(Measure {
-                what: what.into(),
-                at: at.into(),
-                who: who.into(),
-                unit,
-                samples,
-            });
-        }
-    }
-
-    /// Takes one sample of a time, if there is one.
-    fn add_time(
+    /// Takes one sample: of what, with how many of what the row varies, whose it
+    /// is, and its value, if there is one.
+    fn add(
         &mut self,
-        what: &str,
-        at: &[usize],
-        who: &str,
+        (what, at, who): (&str, &[usize], &str),
         unit: Unit,
-        time: impl Into<Option<Duration>>,
+        value: impl Into<Option<f64>>,
     ) {
-        if let Some(time) = time.into() {
-            self.add(what, at, who, unit, unit.of(time));
+        let Some(value) = value.into().filter(|_| !self.is_warming_up) else { return };
+        let known =
+            self.measures.iter_mut().find(|it| it.what == what && it.at == at && it.who == who);
+        if let Some(measure) = known {
+            return measure.samples.push(value);
         }
+        let (what, at, who) = (what.into(), at.into(), who.into());
+        self.measures.push(Measure { what, at, who, unit, samples: Samples::from_iter([value]) });
     }
 }

@@ -5,7 +5,7 @@ use itertools::Itertools;
 
 use super::Bench;
 use crate::peers::{self, LATCH, Peer, named};
-use crate::results::Unit;
+use crate::results::Unit::Millis;
 use crate::scene::Scene;
 use crate::wire::command;
 
@@ -63,10 +63,10 @@ fn release(
         let release = scene.release(peer, n)?;
         // Polling costs most before it opens.
         let cpu = release.cpu.filter(|_| !peer.polls());
-        bench.add_time("last", &[at], &peer.name, Unit::Millis, release.last);
-        bench.add_time("ping", &[at], &peer.name, Unit::Millis, release.ping);
-        bench.add_time("own", &[at], &peer.name, Unit::Millis, release.own);
-        bench.add_time("cpu", &[at], &peer.name, Unit::Millis, cpu);
+        bench.add(("last", &[at], &peer.name), Millis, Millis.of(release.replies.last));
+        bench.add(("ping", &[at], &peer.name), Millis, Millis.of(release.ping));
+        bench.add(("own", &[at], &peer.name), Millis, Millis.of(release.replies.own));
+        bench.add(("cpu", &[at], &peer.name), Millis, cpu.map(|cpu| Millis.of(cpu)));
     }
     Ok(())
 }

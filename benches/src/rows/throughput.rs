@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use super::Bench;
 use crate::peers::{self, LATCH, named};
 use crate::pump::{PIPELINE, Pump};
-use crate::results::Unit;
+use crate::results::Unit::{Micros, PerSecond};
 use crate::scene::{Scene, run};
 use crate::server::Server;
 use crate::wire::command;
@@ -49,7 +49,7 @@ pub(super) fn of_parked(bench: &mut Bench<'_>) -> Result<()> {
             } else {
                 run(&mut scene.con, [command("DEL latch")])?;
             }
-            bench.add("cost", &[n], LATCH, Unit::Micros, Unit::Micros.of(time) / count as f64);
+            bench.add(("cost", &[n], LATCH), Micros, Micros.of(time) / count as f64);
         }
         Ok(())
     })
@@ -91,10 +91,8 @@ fn send(
     let count = bench.sizes.commands;
     let (time, spent) = server.cpu_of(pump)?;
     let rate = count as f64 / time.as_secs_f64();
-    bench.add(&format!("{name} rate"), &[], who, Unit::PerSecond, rate);
-    if let Some(spent) = spent {
-        let each = Unit::Micros.of(spent) / count as f64;
-        bench.add(&format!("{name} cpu"), &[], who, Unit::Micros, each);
-    }
+    bench.add((&format!("{name} rate"), &[], who), PerSecond, rate);
+    let each = spent.map(|spent| Micros.of(spent) / count as f64);
+    bench.add((&format!("{name} cpu"), &[], who), Micros, each);
     Ok(())
 }

@@ -4,14 +4,15 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use redis::Connection;
+use redis::{Connection, parse_redis_value};
 
 use super::Bench;
 use crate::peers::{self, POLL_EVERY, Peer};
-use crate::results::{Samples, Unit};
+use crate::results::Samples;
+use crate::results::Unit::Micros;
 use crate::scene::run;
 use crate::server::{PATIENCE, Server, wait_blocked};
-use crate::waiter::{Line, Waiter};
+use crate::waiter::Waiter;
 
 /// Times a polling client is woken for one sample: each takes 50 ms.
 const POLLS: usize = 10;
@@ -23,17 +24,22 @@ pub(super) fn row(bench: &mut Bench<'_>) -> Result<()> {
         for peer in peers::awaited() {
             let most = if peer.polls() { POLLS } else { usize::MAX };
             let median = hand_off(peer, &server, &mut con, bench.sizes.handoffs.min(most))?;
-            bench.add("woken", &[], &peer.name, Unit::Micros, median);
+            bench.add(("woken", &[], &peer.name), Micros, median);
         }
         Ok(())
     })
 }
 
 /// Wakes one client so many times: the median, in µs.
-fn hand_off(peer: &Peer, server: &Server, con: &mut Connection, handoffs: usize) -> Result<f64> {
-    let mut waiter = Waiter::connect(&server.socket(), &peer.wait, PATIENCE)?;
-    let mut worker = Line::connect(&server.socket())?;
-    let (countdown, opened, released) = (peer.countdown(1), peer.opened(1), peer.wait.released());
+fn hand_off(
+    peer: &'static Peer,
+    server: &Server,
+    con: &mut Connection,
+    handoffs: usize,
+) -> Result<f64> {
+    let mut waiter = Waiter::connect(server, peer, PATIENCE)?;
+    let (mut worker, countdown) = (server.connect()?, peer.countdown(1));
+    let (opened, released) = (parse_redis_value(&peer.opened(1))?, peer.released()?);
     let mut times = Samples::default();
     for turn in 0..handoffs {
         run(con, peer.create(1))?;
@@ -42,16 +48,17 @@ fn hand_off(peer: &Peer, server: &Server, con: &mut Connection, handoffs: usize)
             wait_blocked(con, 1)?;
         }
         let begin = Instant::now();
-        worker.send(&countdown)?;
+        worker.send_packed_command(&countdown)?;
         if peer.polls() {
             // The countdown comes at any moment between two questions: here at
             // that many, evenly spread.
             thread::sleep(POLL_EVERY.mul_f64((turn as f64 + 0.5) / handoffs as f64));
         }
         let told = waiter.told()?;
-        times.push(Unit::Micros.of(begin.elapsed()));
-        ensure!(told == released, "a waiter was told \"{}\"", told.escape_ascii());
-        worker.expect(&opened)?;
+        times.push(Micros.of(begin.elapsed()));
+        ensure!(told.as_ref() == Some(&released), "a waiter was told {told:?}");
+        let own = worker.recv_response()?;
+        ensure!(own == opened, "the worker was told {own:?}");
         run(con, peer.clean())?;
     }
     Ok(times.median())
