@@ -27,10 +27,11 @@ type Row = fn(&mut Bench<'_>) -> Result<()>;
 /// All rows, in the order they are measured, by the names that they have on the
 /// command line and in the results.
 ///
-/// To add one that differs from another only in what is released, sent or
-/// stored, add its entry here, or to the table in the file that it names, and
-/// what the page says of it to `report/page.md.jinja`: a line with its target,
-/// or a line or column of a table.
+/// To add one that differs from another in data only, add its entry: here and
+/// beside the rows of its kind, or, if it is a way to wait, to `peers.toml`, or a
+/// size to `options.rs`. Then add what the page says of it to
+/// `report/page.md.jinja`, as a line of the targets, or a line or column of a
+/// table, and if it is plotted, to `report/plots.toml`.
 const ROWS: [(&str, Row); 14] = [
     ("release", releases::of_all),
     ("growth", releases::of_few_and_many),
