@@ -38,93 +38,64 @@ pub(crate) struct Options {
     pub(crate) report: bool,
 }
 
-/// How much of everything.
-#[derive(Clone, Debug)]
-pub(crate) struct Sizes {
+/// Makes [`Sizes`] of a table: each is what it is in a quick run, and else.
+macro_rules! sizes {
+    ($($(#[$doc:meta])* $name:ident: $type:ty = $quick:expr, $full:expr;)*) => {
+        /// How much of everything.
+        #[derive(Clone, Debug)]
+        pub(crate) struct Sizes {
+            $($(#[$doc])* pub(crate) $name: $type,)*
+        }
+
+        impl Sizes {
+            fn of(is_quick: bool) -> Self {
+                Self { $($name: if is_quick { $quick } else { $full },)* }
+            }
+        }
+    };
+}
+
+sizes! {
     /// Times each pair is measured.
-    pub(crate) pairs: usize,
+    pairs: usize = 2, 11;
     /// … where one takes many seconds.
-    pub(crate) long_pairs: usize,
+    long_pairs: usize = 1, 7;
     /// Clients that are released together.
-    pub(crate) clients: usize,
+    clients: usize = 400, 8_000;
     /// Few and many clients, for what must not grow with them.
-    pub(crate) few: usize,
-    pub(crate) many: usize,
+    few: usize = 50, 1_000;
+    many: usize = 400, 16_000;
     /// Points of the curves over clients.
-    pub(crate) curve: Vec<usize>,
+    curve: &'static [usize] = &[50, 400], &[1_000, 2_000, 4_000, 8_000, 16_000];
     /// Settings of `latch.wake-batch`.
-    pub(crate) batches: Vec<usize>,
+    batches: &'static [usize] = &[16, 256], &[16, 64, 256, 1_024, 4_096, 16_000];
     /// Times one client is woken, for one sample.
-    pub(crate) handoffs: usize,
+    handoffs: usize = 20, 1_000;
     /// Pipelined commands, for one sample of the throughput.
-    pub(crate) commands: usize,
+    commands: usize = 6_400, 320_000;
     /// Clients of which the memory is measured.
-    pub(crate) memory_clients: usize,
-    /// Clients that wait for a key each while nothing happens.
-    pub(crate) idle_clients: usize,
-    /// Keys that are waited for while nothing happens, and how many by one
-    /// client.
-    pub(crate) idle_keys: usize,
-    pub(crate) keys_per_wait: usize,
+    memory_clients: usize = 200, 4_000;
+    /// Clients that wait while nothing happens, and for how many keys each.
+    idle: [(usize, usize); 2] = [(200, 1), (10, 100)], [(15_000, 1), (20, 5_000)];
     /// How long nothing happens.
-    pub(crate) idle_time: Duration,
+    idle_time: Duration = Duration::from_millis(200), Duration::from_secs(3);
     /// Keys that are created, saved and loaded.
-    pub(crate) keys: usize,
+    keys: usize = 10_000, 1_000_000;
     /// Commands, and clients, of which instructions are counted.
-    pub(crate) counted_commands: usize,
-    pub(crate) counted_clients: usize,
+    counted_commands: usize = 320, 10_000;
+    counted_clients: usize = 50, 1_000;
 }
 
 impl Sizes {
     pub(crate) fn new(options: &Options) -> Self {
-        let mut sizes = if options.quick { Self::quick() } else { Self::full() };
-        if let Some(pairs) = options.pairs {
-            (sizes.pairs, sizes.long_pairs) = (pairs, pairs);
-        }
-        sizes
+        let sizes = Self::of(options.quick);
+        let pairs = options.pairs.unwrap_or(sizes.pairs);
+        let long_pairs = options.pairs.unwrap_or(sizes.long_pairs);
+        Self { pairs, long_pairs, ..sizes }
     }
 
-    fn full() -> Self {
-        Self {
-            pairs: 11,
-            long_pairs: 7,
-            clients: 8_000,
-            few: 1_000,
-            many: 16_000,
-            curve: vec![1_000, 2_000, 4_000, 8_000, 16_000],
-            batches: vec![16, 64, 256, 1_024, 4_096, 16_000],
-            handoffs: 1_000,
-            commands: 320_000,
-            memory_clients: 4_000,
-            idle_clients: 15_000,
-            idle_keys: 100_000,
-            keys_per_wait: 5_000,
-            idle_time: Duration::from_secs(3),
-            keys: 1_000_000,
-            counted_commands: 10_000,
-            counted_clients: 1_000,
-        }
-    }
-
-    fn quick() -> Self {
-        Self {
-            pairs: 2,
-            long_pairs: 1,
-            clients: 400,
-            few: 50,
-            many: 400,
-            curve: vec![50, 400],
-            batches: vec![16, 256],
-            handoffs: 20,
-            commands: 6_400,
-            memory_clients: 200,
-            idle_clients: 200,
-            idle_keys: 1_000,
-            keys_per_wait: 100,
-            idle_time: Duration::from_millis(200),
-            keys: 10_000,
-            counted_commands: 320,
-            counted_clients: 50,
-        }
+    /// Clients that are connected at a time.
+    pub(crate) fn most_clients(&self) -> usize {
+        self.many.max(self.clients).max(self.idle[0].0)
     }
 }

@@ -1,16 +1,13 @@
 //! Pipelined commands, over a few connections so that the server never waits
 //! for the client.
 
-use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use memchr::memchr_iter;
-use mio::net::UnixStream;
-use mio::{Events, Interest, Poll, Token};
+use anyhow::{Context, Result, ensure};
 
 use crate::server::PATIENCE;
+use crate::sockets::Sockets;
 
 /// Commands that are sent together.
 pub(crate) const PIPELINE: usize = 32;
@@ -18,33 +15,18 @@ pub(crate) const PIPELINE: usize = 32;
 pub(crate) const LANES: usize = 16;
 
 #[derive(Debug)]
-pub(crate) struct Pump {
-    poll: Poll,
-    events: Events,
-    lanes: Vec<Lane>,
-    buffer: Vec<u8>,
-}
+pub(crate) struct Pump(Sockets);
 
-#[derive(Debug)]
+/// What is missing on one connection.
+#[derive(Clone, Copy)]
 struct Lane {
-    stream: UnixStream,
-    /// Lines of replies that are missing.
-    left: usize,
+    lines: usize,
     at_line_start: bool,
 }
 
 impl Pump {
     pub(crate) fn connect(socket: &Path) -> Result<Self> {
-        let poll = Poll::new()?;
-        let mut lanes = Vec::new();
-        for index in 0..LANES {
-            let stream = std::os::unix::net::UnixStream::connect(socket)?;
-            stream.set_nonblocking(true)?;
-            let mut stream = UnixStream::from_std(stream);
-            poll.registry().register(&mut stream, Token(index), Interest::READABLE)?;
-            lanes.push(Lane { stream, left: 0, at_line_start: true });
-        }
-        Ok(Self { poll, events: Events::with_capacity(LANES), lanes, buffer: vec![0; 65_536] })
+        Ok(Self(Sockets::connect(socket, LANES)?))
     }
 
     /// Sends the same command `count` times. See [`run`](Self::run).
@@ -62,70 +44,44 @@ impl Pump {
         kind: u8,
     ) -> Result<Duration> {
         let begin = Instant::now();
+        let mut lanes = [Lane { lines: 0, at_line_start: true }; LANES];
         let mut busy = 0;
-        for lane in &mut self.lanes {
-            if let Some((bytes, count)) = chunks.next() {
-                lane.send(bytes, count)?;
-                busy += 1;
-            }
+        for (index, (bytes, lines)) in chunks.by_ref().take(LANES).enumerate() {
+            self.0.send(index, bytes)?;
+            lanes[index].lines = lines;
+            busy += 1;
         }
         while busy > 0 {
-            match self.poll.poll(&mut self.events, Some(PATIENCE)) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                result => result?,
-            }
-            ensure!(!self.events.is_empty(), "gave up waiting for replies");
-            for event in &self.events {
-                let lane = &mut self.lanes[event.token().0];
-                if !lane.receive(&mut self.buffer, kind)? {
-                    continue;
+            let deadline = Instant::now() + PATIENCE;
+            self.0.receive(deadline, |index, bytes| {
+                let lane = &mut lanes[index];
+                lane.take(bytes, kind)?;
+                if lane.lines > 0 {
+                    return Ok(None);
                 }
-                match chunks.next() {
-                    Some((bytes, count)) => lane.send(bytes, count)?,
+                let next = chunks.next();
+                match next {
+                    Some((_, lines)) => lane.lines = lines,
                     None => busy -= 1,
                 }
-            }
+                Ok(next.map(|(bytes, _)| bytes))
+            })?;
+            ensure!(Instant::now() < deadline, "gave up waiting for replies");
         }
         Ok(begin.elapsed())
     }
 }
 
 impl Lane {
-    fn send(&mut self, bytes: &[u8], count: usize) -> Result<()> {
-        // A chunk is far smaller than the buffer of a socket that is empty.
-        let written = self.stream.write(bytes)?;
-        ensure!(written == bytes.len(), "a chunk does not fit into a socket");
-        self.left = count;
-        Ok(())
-    }
-
-    /// Reads what there is. Did the last reply come with it?
-    fn receive(&mut self, buffer: &mut [u8], kind: u8) -> Result<bool> {
-        loop {
-            let read = match self.stream.read(buffer) {
-                Ok(0) => bail!("the server closed a connection"),
-                Ok(read) => read,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => return Err(error.into()),
-            };
-            let bytes = &buffer[..read];
-            let mut start = 0;
-            for end in memchr_iter(b'\n', bytes) {
-                if self.at_line_start && bytes[start] != kind {
-                    bail!("a reply is \"{}\"", bytes[start..end].escape_ascii());
-                }
-                self.left = self.left.checked_sub(1).context("a line too many")?;
-                (start, self.at_line_start) = (end + 1, true);
-            }
-            if start < read {
-                if self.at_line_start && bytes[start] != kind {
-                    bail!("a reply is \"{}\"", bytes[start..].escape_ascii());
-                }
-                self.at_line_start = false;
-            }
-            if read < buffer.len() {
-                return Ok(self.left == 0);
+    fn take(&mut self, bytes: &[u8], kind: u8) -> Result<()> {
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let right = !self.at_line_start || line[0] == kind;
+            ensure!(right, "a reply is \"{}\"", line.escape_ascii());
+            self.at_line_start = line.ends_with(b"\n");
+            if self.at_line_start {
+                self.lines = self.lines.checked_sub(1).context("a line too many")?;
             }
         }
+        Ok(())
     }
 }

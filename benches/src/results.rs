@@ -1,93 +1,59 @@
 //! What was measured: all that the report is written from.
 
-use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
 
+use anyhow::{Context, Result};
+use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
 
-/// Everything, as it is in benchmarks.json.
+/// Everything, as it is in benchmarks.json: what each row has measured on each
+/// server, when it ran there last.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub(crate) struct Results {
-    /// By name and version.
-    pub(crate) servers: BTreeMap<String, Run>,
+    pub(crate) rows: Vec<Outcome>,
 }
 
-/// What was measured on one server.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Run {
-    pub(crate) machine: Machine,
-    pub(crate) module: String,
-    /// By the name of the row.
-    pub(crate) rows: BTreeMap<String, Outcome>,
-}
-
-/// What a row has measured.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// What one row has measured on one server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Outcome {
-    /// Compared with targets.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) findings: Vec<Finding>,
-    /// As they are, for the tables of all peers.
+    #[serde(flatten)]
+    pub(crate) run: Run,
+    pub(crate) row: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) measures: Vec<Measure>,
-    /// Over something, for the plots.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) points: Vec<Point>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) facts: Vec<Fact>,
 }
 
-/// One row of the table of targets.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Finding {
-    pub(crate) what: String,
-    pub(crate) target: Target,
-    pub(crate) measured: Samples,
-    /// The two sides, as they were measured.
-    pub(crate) sides: Vec<Measure>,
-}
-
-/// What a finding has to be.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Target {
-    AtMost(f64),
-    AtLeast(f64),
-    /// At most so many bytes.
-    Bytes(f64),
-    /// At most so many per cent of a core.
-    Percent(f64),
-}
-
-impl Target {
-    pub(crate) fn is_met_by(self, value: f64) -> bool {
-        match self {
-            Self::AtMost(limit) | Self::Bytes(limit) | Self::Percent(limit) => value <= limit,
-            Self::AtLeast(limit) => value >= limit,
-        }
-    }
+/// What was measured, and on what.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Run {
+    /// By name and version.
+    pub(crate) server: String,
+    pub(crate) module: String,
+    #[serde(flatten)]
+    pub(crate) machine: Machine,
 }
 
 /// One number, as often as it was measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Measure {
     pub(crate) what: String,
+    /// With how many of what the row varies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) at: Vec<usize>,
     pub(crate) who: String,
     pub(crate) unit: Unit,
     pub(crate) samples: Samples,
 }
 
-/// One number of a curve.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Point {
-    pub(crate) plot: String,
-    pub(crate) series: String,
-    pub(crate) x: f64,
-    pub(crate) y: Samples,
-}
-
 /// What was seen to happen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Fact {
     pub(crate) event: String,
     pub(crate) who: String,
@@ -112,15 +78,58 @@ pub(crate) enum Unit {
 #[serde(transparent)]
 pub(crate) struct Samples(Vec<f64>);
 
+impl Results {
+    /// Reads them; there are none if there is no file.
+    pub(crate) fn read(file: &Path) -> Result<Self> {
+        if !file.exists() {
+            return Ok(Self::default());
+        }
+        let text = fs::read(file)?;
+        serde_json::from_slice(&text).with_context(|| format!("reading {}", file.display()))
+    }
+
+    /// Writes them with a line for each row, so that a diff shows which were
+    /// measured again.
+    pub(crate) fn write(&self, file: &Path) -> Result<()> {
+        let rows: Vec<_> = self.rows.iter().map(serde_json::to_string).try_collect()?;
+        Ok(fs::write(file, format!("[\n{}\n]\n", rows.join(",\n")))?)
+    }
+
+    /// Takes a row in place of the same one on the same server.
+    pub(crate) fn put(&mut self, row: Outcome) {
+        self.rows.retain(|old| (&old.run.server, &old.row) != (&row.run.server, &row.row));
+        self.rows.push(row);
+        self.rows.sort_by(|a, b| (&a.run.server, &a.row).cmp(&(&b.run.server, &b.row)));
+    }
+
+    /// The servers of which there are results.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = &str> {
+        self.rows.iter().map(|row| row.run.server.as_str()).dedup()
+    }
+
+    /// What one row has measured on one server.
+    pub(crate) fn measures(&self, server: &str, row: &str) -> impl Iterator<Item = &Measure> {
+        let rows = self.rows.iter().filter(move |it| it.run.server == server && it.row == row);
+        rows.flat_map(|row| &row.measures)
+    }
+}
+
+impl Unit {
+    /// So much time in this unit.
+    pub(crate) fn of(self, time: Duration) -> f64 {
+        match self {
+            Self::Micros => time.as_secs_f64() * 1e6,
+            Self::Millis => time.as_secs_f64() * 1e3,
+            _ => time.as_secs_f64(),
+        }
+    }
+}
+
 impl Samples {
     pub(crate) fn push(&mut self, value: f64) {
         // As much as is measured, and short in the file.
         let digits = 10_f64.powi(5 - value.abs().max(1e-9).log10().floor() as i32);
         self.0.push((value * digits).round() / digits);
-    }
-
-    pub(crate) fn extend(&mut self, values: impl IntoIterator<Item = f64>) {
-        values.into_iter().for_each(|value| self.push(value));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -129,70 +138,32 @@ impl Samples {
 
     pub(crate) fn median(&self) -> f64 {
         let sorted = self.sorted();
-        let middle = sorted.len() / 2;
-        match sorted.len() {
-            0 => f64::NAN,
-            len if len % 2 == 1 => sorted[middle],
-            _ => f64::midpoint(sorted[middle - 1], sorted[middle]),
-        }
+        let (below, above) = (sorted.len().saturating_sub(1) / 2, sorted.len() / 2);
+        sorted.get(above).map_or(f64::NAN, |&above| f64::midpoint(sorted[below], above))
     }
 
-    pub(crate) fn min(&self) -> f64 {
-        self.sorted().first().copied().unwrap_or(f64::NAN)
-    }
-
-    pub(crate) fn max(&self) -> f64 {
-        self.sorted().last().copied().unwrap_or(f64::NAN)
-    }
-
-    /// The least that a part of them does not exceed.
+    /// The least that a part of them does not exceed; the smallest is at 0, the
+    /// largest at 1.
     pub(crate) fn quantile(&self, part: f64) -> f64 {
         let sorted = self.sorted();
         let rank = (part * sorted.len() as f64).ceil() as usize;
         sorted.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
     }
 
-    /// The quotients, pair by pair.
-    pub(crate) fn ratios(&self, to: &Self) -> Self {
-        self.pairs(to, |a, b| a / b)
-    }
-
-    /// The differences, pair by pair.
-    pub(crate) fn above(&self, other: &Self) -> Self {
-        self.pairs(other, |a, b| a - b)
-    }
-
-    fn pairs(&self, other: &Self, combine: impl Fn(f64, f64) -> f64) -> Self {
-        let mut pairs = Self::default();
-        for (&a, &b) in self.0.iter().zip(&other.0) {
-            pairs.push(combine(a, b));
-        }
-        pairs
+    /// What comes of these and the others, pair by pair.
+    pub(crate) fn pairs(&self, other: &Self, combine: impl Fn(f64, f64) -> f64) -> Self {
+        self.0.iter().zip(&other.0).map(|(&a, &b)| combine(a, b)).collect()
     }
 
     fn sorted(&self) -> Vec<f64> {
-        let mut sorted = self.0.clone();
-        sorted.sort_by(f64::total_cmp);
-        sorted
+        self.0.iter().copied().sorted_by(f64::total_cmp).collect()
     }
 }
 
-impl Measure {
-    pub(crate) fn new(what: &str, who: &str, unit: Unit) -> Self {
-        Self { what: what.into(), who: who.into(), unit, samples: Samples::default() }
-    }
-}
-
-impl Finding {
-    /// A against B, as a ratio.
-    pub(crate) fn ratio(what: impl Into<String>, target: Target, a: &Measure, b: &Measure) -> Self {
-        let measured = a.samples.ratios(&b.samples);
-        Self { what: what.into(), target, measured, sides: vec![a.clone(), b.clone()] }
-    }
-
-    /// How much A is above B.
-    pub(crate) fn above(what: impl Into<String>, target: Target, a: &Measure, b: &Measure) -> Self {
-        let measured = a.samples.above(&b.samples);
-        Self { what: what.into(), target, measured, sides: vec![a.clone(), b.clone()] }
+impl FromIterator<f64> for Samples {
+    fn from_iter<I: IntoIterator<Item = f64>>(values: I) -> Self {
+        let mut samples = Self::default();
+        values.into_iter().for_each(|value| samples.push(value));
+        samples
     }
 }

@@ -1,139 +1,67 @@
-//! One waiter, as a client library would be: a blocking socket.
+//! One waiter, as a client library is: a blocking socket.
 
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
+use redis::{Connection, RedisResult, Value};
 
-use crate::command::{array, bulk, command, integer};
-use crate::peers::Wait;
-use crate::server::PATIENCE;
+use crate::peers::{POLL_EVERY, Peer, Wait};
+use crate::scene::run;
+use crate::server::Server;
+use crate::wire::{command, value};
 
-#[derive(Debug)]
 pub(crate) struct Waiter {
-    line: Line,
-    wait: Wait,
-}
-
-/// How a wait ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
-    Released,
-    StillWaiting,
-    /// The reply, if it is another than that of being released.
-    Other(String),
+    con: Connection,
+    wait: &'static Wait,
+    patience: Duration,
 }
 
 impl Waiter {
-    pub(crate) fn connect(socket: &Path, wait: Wait) -> Result<Self> {
-        let mut line = Line::connect(socket)?;
-        if let Wait::Subscribed { channel, .. } = &wait {
-            let reply = array(&[bulk("subscribe"), bulk(channel), integer(1)]);
-            line.send(&command(&["SUBSCRIBE", channel]))?;
-            line.expect(&reply)?;
+    /// One that waits no longer than its patience.
+    pub(crate) fn connect(
+        server: &Server,
+        peer: &'static Peer,
+        patience: Duration,
+    ) -> Result<Self> {
+        let mut con = server.connect()?;
+        if let Wait::Subscribed { channel } = &peer.wait {
+            run(&mut con, [command(&format!("SUBSCRIBE {channel}"))])?;
         }
-        Ok(Self { line, wait })
+        con.set_read_timeout(Some(patience))?;
+        Ok(Self { con, wait: &peer.wait, patience })
     }
 
     /// Begins to wait.
     pub(crate) fn begin(&mut self) -> Result<()> {
-        match &self.wait {
-            Wait::Blocked { command, .. } => self.line.send(command),
-            Wait::Subscribed { .. } | Wait::Polling(_) => Ok(()),
+        if let Wait::Blocked { blocked, .. } = self.wait {
+            self.con.send_packed_command(&command(blocked))?;
         }
-    }
-
-    /// Waits to be released, and fails if anything else happens.
-    pub(crate) fn released(&mut self) -> Result<()> {
-        let seen = self.finish(PATIENCE)?;
-        ensure!(seen == Seen::Released, "a waiter was not released: {seen:?}");
         Ok(())
     }
 
-    /// Waits for whatever happens, for so long at most.
-    pub(crate) fn finish(&mut self, patience: Duration) -> Result<Seen> {
-        match &self.wait {
-            Wait::Blocked { released, .. } => self.line.see(released, patience),
-            Wait::Subscribed { channel, message } => {
-                let message = array(&[bulk("message"), bulk(channel), bulk(message)]);
-                self.line.see(&message, patience)
+    /// What it is told in the end; nothing if its patience ends before.
+    pub(crate) fn told(&mut self) -> Result<Option<Value>> {
+        let Wait::Polling { ask, not_yet, .. } = self.wait else {
+            return in_time(self.con.recv_response());
+        };
+        let (ask, not_yet) = (command(ask), value(not_yet)?);
+        let deadline = Instant::now() + self.patience;
+        while Instant::now() < deadline {
+            self.con.send_packed_command(&ask)?;
+            let told = in_time(self.con.recv_response())?;
+            if told.as_ref() != Some(&not_yet) {
+                return Ok(told);
             }
-            Wait::Polling(polling) => {
-                let deadline = Instant::now() + patience;
-                loop {
-                    self.line.send(&polling.ask)?;
-                    match self.line.see(&polling.open, PATIENCE)? {
-                        Seen::Other(reply) if reply.as_bytes() == polling.not_yet.trim_ascii() => {}
-                        seen => return Ok(seen),
-                    }
-                    if Instant::now() >= deadline {
-                        return Ok(Seen::StillWaiting);
-                    }
-                    thread::sleep(polling.every);
-                }
-            }
+            thread::sleep(POLL_EVERY);
         }
+        Ok(None)
     }
 }
 
-/// A connection on which bytes are sent and compared.
-#[derive(Debug)]
-pub(crate) struct Line(UnixStream);
-
-impl Line {
-    pub(crate) fn connect(socket: &Path) -> Result<Self> {
-        let stream = UnixStream::connect(socket)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(Self(stream))
-    }
-
-    pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<()> {
-        Ok(self.0.write_all(bytes)?)
-    }
-
-    /// Reads exactly this reply.
-    pub(crate) fn expect(&mut self, reply: &[u8]) -> Result<()> {
-        let mut buffer = [0; 256];
-        let mut left = reply;
-        while !left.is_empty() {
-            let read = self.0.read(&mut buffer)?;
-            ensure!(read > 0, "the server closed a connection");
-            let got = &buffer[..read];
-            ensure!(
-                left.starts_with(got),
-                "a client got \"{}\" instead of \"{}\"",
-                got.escape_ascii(),
-                left.escape_ascii()
-            );
-            left = &left[read..];
-        }
-        Ok(())
-    }
-
-    /// Reads a reply, if there is one in time.
-    fn see(&mut self, released: &[u8], patience: Duration) -> Result<Seen> {
-        let mut got = Vec::new();
-        let mut buffer = [0; 256];
-        self.0.set_read_timeout(Some(patience))?;
-        while got.len() < released.len() || !got.ends_with(b"\r\n") {
-            match self.0.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => got.extend_from_slice(&buffer[..read]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error.into()),
-            }
-            if got[0] == b'-' && got.ends_with(b"\r\n") {
-                break;
-            }
-        }
-        self.0.set_read_timeout(Some(PATIENCE))?;
-        Ok(match got {
-            got if got == released => Seen::Released,
-            got if got.is_empty() => Seen::StillWaiting,
-            got => Seen::Other(String::from_utf8_lossy(&got).trim().to_owned()),
-        })
+fn in_time(reply: RedisResult<Value>) -> Result<Option<Value>> {
+    match reply {
+        Err(error) if error.is_timeout() => Ok(None),
+        reply => Ok(Some(reply?)),
     }
 }

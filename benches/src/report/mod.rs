@@ -1,8 +1,8 @@
 //! What is written: benchmarks.md, which has the tables, and the plots.
 
+mod numbers;
 mod page;
 mod plots;
-mod tables;
 
 use std::fs;
 use std::path::Path;
@@ -19,6 +19,5 @@ pub(crate) fn write(out: &Path, results: &Results) -> Result<()> {
     let notes = out.join(NOTES);
     let notes = if notes.exists() { fs::read_to_string(notes)? } else { String::new() };
     let plots = plots::draw(out, results)?;
-    fs::write(out.join("benchmarks.md"), page::page(results, &plots, &notes))?;
-    Ok(())
+    Ok(fs::write(out.join("benchmarks.md"), page::page(results, &plots, &notes)?)?)
 }

@@ -1,14 +1,17 @@
 //! The plots, as SVG: in each a panel for every server.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
+use indicatif::HumanCount;
+use itertools::Itertools;
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use serde::{Deserialize, Serialize};
 
-use crate::results::{Point, Results, Run, Unit};
-use crate::rows::plot_names::{BATCH_LAST, BATCH_PING, LAST, PING, RATES};
-use crate::rows::thousands;
+use crate::peers::LATCH;
+use crate::results::{Measure, Results};
 
 const PANEL: (u32, u32) = (640, 400);
 /// What of its width is for the legend.
@@ -27,172 +30,115 @@ const COLOURS: [RGBColor; 8] = [
 
 type Panel<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// A curve: what is on it, and what is below it.
-struct Plot {
-    file: &'static str,
-    title: &'static str,
-    /// The points of these plots.
-    names: &'static [&'static str],
-    x: &'static str,
-    y: &'static str,
+/// A plot, as `plots.toml` says.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Plot {
+    title: String,
+    file: String,
+    row: String,
+    series: BTreeMap<String, String>,
+    over: Option<String>,
 }
 
-const CURVES: [Plot; 3] = [
-    Plot {
-        file: "bench-release.svg",
-        title: "Time until the last client is released",
-        names: &[LAST],
-        x: "clients",
-        y: "ms",
-    },
-    Plot {
-        file: "bench-ping.svg",
-        title: "Worst PING of another client during a release",
-        names: &[PING],
-        x: "clients",
-        y: "ms",
-    },
-    Plot {
-        file: "bench-wake-batch.svg",
-        title: "Release of 8,000 clients in steps",
-        names: &[BATCH_LAST, BATCH_PING],
-        x: "latch.wake-batch",
-        y: "ms",
-    },
-];
+/// A measure, and the name of the series it is of.
+type Named<'r> = (&'r str, &'r Measure);
 
-const BARS: (&str, &str) = ("bench-throughput.svg", "Countdowns per second, pipelined");
+impl Plot {
+    /// All of them.
+    fn all() -> Result<Vec<Self>> {
+        let mut table: BTreeMap<String, _> = toml::from_str(include_str!("plots.toml"))?;
+        table.remove("plot").context("no plots")
+    }
 
-/// Draws all plots there are numbers for; the title and the file of each.
-pub(super) fn draw(out: &Path, results: &Results) -> Result<Vec<(String, String)>> {
-    let mut drawn = Vec::new();
-    for plot in &CURVES {
-        let has_points = |run: &Run| !points(run, plot).is_empty();
-        if panels(out, results, plot.file, has_points, |panel, server, run| {
-            curve(panel, server, plot, &points(run, plot))
-        })? {
-            drawn.push((plot.title.to_owned(), plot.file.to_owned()));
+    fn measures<'r>(&'r self, results: &'r Results, server: &str) -> Vec<Named<'r>> {
+        let named = |measure: &'r Measure| {
+            let name = self.series.get(&measure.what)?;
+            Some((if name.is_empty() { &*measure.who } else { name }, measure))
+        };
+        results.measures(server, &self.row).filter_map(named).collect()
+    }
+}
+
+/// Draws all plots there are numbers for, and answers which.
+pub(super) fn draw(out: &Path, results: &Results) -> Result<Vec<Plot>> {
+    let mut plots = Plot::all()?;
+    plots.retain(|plot| results.rows.iter().any(|row| row.row == plot.row));
+    for plot in &plots {
+        let panels = results.servers().map(|server| (server, plot.measures(results, server)));
+        let panels = panels.filter(|(_, measures)| !measures.is_empty()).collect_vec();
+        // Its errors borrow from the drawing.
+        draw_panels(&out.join(&plot.file), plot, &panels)
+            .map_err(|error| anyhow!("drawing {}: {error}", plot.file))?;
+    }
+    Ok(plots)
+}
+
+type Drawn = Result<(), Box<dyn std::error::Error>>;
+
+fn draw_panels(path: &Path, plot: &Plot, panels: &[(&str, Vec<Named<'_>>)]) -> Drawn {
+    let (columns, rows) = (panels.len().min(2), panels.len().div_ceil(2));
+    let size = (PANEL.0 * columns as u32, PANEL.1 * rows as u32);
+    let root = SVGBackend::new(path, size).into_drawing_area();
+    root.fill(&WHITE)?;
+    for (panel, (server, measures)) in root.split_evenly((rows, columns)).iter().zip(panels) {
+        let title = format!("{}, {server}", plot.title);
+        match &plot.over {
+            Some(over) => curves(panel, &title, over, measures)?,
+            None => bars(panel, &title, measures)?,
         }
     }
-    let (file, title) = BARS;
-    if panels(
-        out,
-        results,
-        file,
-        |run| !rates(run).is_empty(),
-        |panel, server, run| bars(panel, &format!("{title}, {server}"), &rates(run)),
-    )? {
-        drawn.push((title.to_owned(), file.to_owned()));
-    }
-    Ok(drawn)
+    Ok(root.present()?)
 }
 
-/// Draws a panel for each server that has something to show.
-fn panels(
-    out: &Path,
-    results: &Results,
-    file: &str,
-    has: impl Fn(&Run) -> bool,
-    draw: impl Fn(&Panel<'_>, &str, &Run) -> Result<()>,
-) -> Result<bool> {
-    let runs: Vec<_> = results.servers.iter().filter(|(_, run)| has(run)).collect();
-    if runs.is_empty() {
-        return Ok(false);
-    }
-    let (columns, rows) = (runs.len().min(2), runs.len().div_ceil(2));
-    let size = (PANEL.0 * columns as u32, PANEL.1 * rows as u32);
-    let path = out.join(file);
-    let root = SVGBackend::new(&path, size).into_drawing_area();
-    root.fill(&WHITE).map_err(failed)?;
-    for (panel, (server, run)) in root.split_evenly((rows, columns)).iter().zip(runs) {
-        draw(panel, server, run)?;
-    }
-    root.present().map_err(failed)?;
-    Ok(true)
-}
-
-fn points<'r>(run: &'r Run, plot: &Plot) -> Vec<&'r Point> {
-    let points = run.rows.values().flat_map(|row| &row.points);
-    points.filter(|point| plot.names.contains(&point.plot.as_str())).collect()
-}
-
-/// Who, and how many a second.
-fn rates(run: &Run) -> Vec<(&str, f64)> {
-    let measures = run.rows.get(RATES).into_iter().flat_map(|row| &row.measures);
-    let rates = measures.filter(|measure| measure.unit == Unit::PerSecond);
-    rates.map(|measure| (measure.who.as_str(), measure.samples.median())).collect()
-}
-
-fn curve(panel: &Panel<'_>, server: &str, plot: &Plot, points: &[&Point]) -> Result<()> {
-    let range = |of: &dyn Fn(&Point) -> f64| {
-        let values = || points.iter().map(|point| of(point));
-        let (low, high) = (values().fold(f64::MAX, f64::min), values().fold(0.0, f64::max));
+fn curves(panel: &Panel<'_>, title: &str, over: &str, measures: &[Named<'_>]) -> Drawn {
+    let at = |measure: &Measure| (measure.at[0] as f64, measure.samples.median());
+    let points = measures.iter().map(|(series, measure)| (*series, at(measure))).collect_vec();
+    let range = |values: &[f64]| {
+        let (low, high) =
+            values.iter().fold((f64::MAX, 0.0_f64), |(low, high), &it| (low.min(it), high.max(it)));
         (low / 1.3..high * 1.3).log_scale()
     };
-    let mut measured: Vec<_> = points.iter().map(|point| point.x).collect();
-    measured.dedup();
-    let x = range(&|point| point.x).with_key_points(measured);
+    let (xs, ys): (Vec<_>, Vec<_>) = points.iter().map(|(_, at)| *at).unzip();
+    let x = range(&xs).with_key_points(xs.iter().copied().dedup().collect());
     let mut chart = ChartBuilder::on(panel)
-        .caption(format!("{}, {server}", plot.title), ("sans-serif", 17))
+        .caption(title, ("sans-serif", 17))
         .margin(12)
         .margin_right(LEGEND)
         .x_label_area_size(38)
         .y_label_area_size(56)
-        .build_cartesian_2d(x, range(&|point| point.y.median()))
-        .map_err(failed)?;
+        .build_cartesian_2d(x, range(&ys))?;
     chart
         .configure_mesh()
         .light_line_style(WHITE)
-        .x_desc(plot.x)
-        .y_desc(plot.y)
-        .x_label_formatter(&|x| thousands(*x as usize))
+        .x_desc(over)
+        .y_desc("ms")
+        .x_label_formatter(&|x| HumanCount(*x as u64).to_string())
         .y_label_formatter(&|y| if *y < 1.0 { format!("{y:.1}") } else { format!("{y:.0}") })
-        .draw()
-        .map_err(failed)?;
+        .draw()?;
 
-    let mut series: Vec<(&str, &str)> = Vec::new();
-    for point in points {
-        let name = (point.plot.as_str(), point.series.as_str());
-        if !series.contains(&name) {
-            series.push(name);
-        }
-    }
-    for (row, (colour, name)) in (0..).zip(COLOURS.into_iter().zip(series)) {
-        let line: Vec<_> = points
-            .iter()
-            .filter(|point| (point.plot.as_str(), point.series.as_str()) == name)
-            .map(|point| (point.x, point.y.median()))
-            .collect();
-        let dots = line.iter().map(|&at| Circle::new(at, 3, colour.filled()));
-        chart.draw_series(dots).map_err(failed)?;
-        let line = LineSeries::new(line.iter().copied(), colour.stroke_width(2));
-        chart.draw_series(line).map_err(failed)?;
+    let names = points.iter().map(|(series, _)| *series).unique();
+    for (row, (colour, name)) in (0..).zip(COLOURS.into_iter().zip(names)) {
+        let line = points.iter().filter(|(series, _)| *series == name).map(|(_, at)| *at);
+        chart.draw_series(line.clone().map(|at| Circle::new(at, 3, colour.filled())))?;
+        chart.draw_series(LineSeries::new(line, colour.stroke_width(2)))?;
 
-        // With one series of each plot it is the plot that tells them apart.
-        let label = match plot.names {
-            [_] => name.1,
-            _ if name.0 == BATCH_LAST => "all released",
-            _ => "worst PING",
-        };
         let (x, y) = (PANEL.0 as i32 - LEGEND as i32 + 10, 60 + 20 * row);
-        let sample = PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2));
-        panel.draw(&sample).map_err(failed)?;
-        let text = Text::new(label.to_owned(), (x + 24, y - 6), ("sans-serif", 13));
-        panel.draw(&text).map_err(failed)?;
+        panel.draw(&PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)))?;
+        panel.draw(&Text::new(name, (x + 24, y - 6), ("sans-serif", 13)))?;
     }
     Ok(())
 }
 
-fn bars(panel: &Panel<'_>, title: &str, rates: &[(&str, f64)]) -> Result<()> {
+fn bars(panel: &Panel<'_>, title: &str, measures: &[Named<'_>]) -> Drawn {
+    let rates = measures.iter().map(|(who, it)| (*who, it.samples.median())).collect_vec();
     let most = rates.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
-    let names: Vec<_> = rates.iter().map(|(who, _)| *who).collect();
     let mut chart = ChartBuilder::on(panel)
         .caption(title, ("sans-serif", 17))
         .margin(12)
         .x_label_area_size(38)
         .y_label_area_size(100)
-        .build_cartesian_2d(0.0..most * 1.1, (0..rates.len() - 1).into_segmented())
-        .map_err(failed)?;
+        .build_cartesian_2d(0.0..most * 1.1, (0..rates.len() - 1).into_segmented())?;
     chart
         .configure_mesh()
         .disable_y_mesh()
@@ -200,24 +146,16 @@ fn bars(panel: &Panel<'_>, title: &str, rates: &[(&str, f64)]) -> Result<()> {
         .y_labels(rates.len())
         .x_label_formatter(&|x| format!("{:.0}k", x / 1e3))
         .y_label_formatter(&|y| match y {
-            SegmentValue::CenterOf(i) => names.get(*i).copied().unwrap_or_default().to_owned(),
+            SegmentValue::CenterOf(i) => rates.get(*i).map_or("", |(who, _)| who).to_owned(),
             _ => String::new(),
         })
-        .draw()
-        .map_err(failed)?;
-    let bars = rates.iter().enumerate().map(|(i, (who, rate))| {
-        let colour = if *who == "redis-latch" { COLOURS[0] } else { COLOURS[1] };
-        let mut bar = Rectangle::new(
-            [(0.0, SegmentValue::Exact(i)), (*rate, SegmentValue::Exact(i + 1))],
-            colour.mix(0.85).filled(),
-        );
+        .draw()?;
+    chart.draw_series(rates.iter().enumerate().map(|(i, (who, rate))| {
+        let colour = if *who == LATCH { COLOURS[0] } else { COLOURS[1] };
+        let corners = [(0.0, SegmentValue::Exact(i)), (*rate, SegmentValue::Exact(i + 1))];
+        let mut bar = Rectangle::new(corners, colour.mix(0.85).filled());
         bar.set_margin(5, 5, 0, 0);
         bar
-    });
-    chart.draw_series(bars).map_err(failed)?;
+    }))?;
     Ok(())
-}
-
-fn failed(error: impl std::fmt::Display) -> anyhow::Error {
-    anyhow!("drawing a plot: {error}")
 }

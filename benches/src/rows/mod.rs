@@ -1,96 +1,127 @@
-//! The rows: one measurement each, in a file of its own.
+//! The rows: what is measured, of all its sides in turn: A B A B.
 
-mod curve;
 mod events;
-mod growth;
-mod idle_cost;
+mod idle;
 mod instructions;
-mod key_memory;
+mod keys;
+mod memory;
 mod million;
-mod module_cost;
-mod parked_cost;
-mod parked_memory;
-pub(crate) mod plot_names;
-mod release;
+mod releases;
 mod throughput;
-mod wake_batch;
 mod wake_one;
 
-use std::time::Duration;
+use std::ops::RangeInclusive;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use indicatif::ProgressBar;
+use itertools::Itertools;
 
 use crate::options::Sizes;
-use crate::progress::Progress;
-use crate::results::{Measure, Outcome};
+use crate::results::{Fact, Measure, Outcome, Run, Samples, Unit};
 use crate::server::Recipe;
 
-/// What a row is measured with.
+/// Measures on servers of its own. Fails if a reply is not what it has to be;
+/// how long it took is no failure.
+type Row = fn(&mut Bench<'_>) -> Result<()>;
+
+/// All rows, in the order they are measured, by the names that they have on the
+/// command line and in the results.
+///
+/// To add one that differs from another in data only, add its entry: here and
+/// beside the rows of its kind, or, if it is a way to wait, to `peers.toml`, or a
+/// size to `options.rs`. Then add what the page says of it to
+/// `report/page.md.jinja`, as a line of the targets, or a line or column of a
+/// table, and if it is plotted, to `report/plots.toml`.
+const ROWS: [(&str, Row); 14] = [
+    ("release", releases::of_all),
+    ("growth", releases::of_few_and_many),
+    ("wake-one", wake_one::row),
+    ("throughput", throughput::of_countdowns),
+    ("parked-cost", throughput::of_parked),
+    ("parked-memory", memory::of_waiters),
+    ("idle-cost", idle::row),
+    ("module-cost", throughput::without_latches),
+    ("key-memory", memory::of_keys),
+    ("million", million::row),
+    ("wake-batch", releases::in_steps),
+    ("curve", releases::of_more_and_more),
+    ("events", events::row),
+    ("instructions", instructions::row),
+];
+
+/// What an integer string is called.
+const STRING: &str = "integer string";
+
+/// The rows of these names; all if there are none.
+pub(crate) fn chosen(only: &[String]) -> Result<Vec<(&'static str, Row)>> {
+    if let Some(unknown) = only.iter().find(|name| ROWS.iter().all(|row| row.0 != **name)) {
+        bail!("there is no row {unknown}, only {}", ROWS.iter().map(|row| row.0).join(", "));
+    }
+    let is_chosen = |row: &(&str, Row)| only.is_empty() || only.iter().any(|name| name == row.0);
+    Ok(ROWS.into_iter().filter(is_chosen).collect())
+}
+
+/// What a row is measured with, and what it has measured.
 #[derive(Debug)]
 pub(crate) struct Bench<'a> {
-    pub(crate) recipe: &'a Recipe,
-    pub(crate) sizes: &'a Sizes,
-    pub(crate) progress: &'a Progress,
+    recipe: &'a Recipe,
+    sizes: &'a Sizes,
+    bar: &'a ProgressBar,
+    is_warming_up: bool,
+    measures: Vec<Measure>,
+    facts: Vec<Fact>,
 }
 
-/// One measurement, of all its sides in turn: A B A B.
-pub(crate) trait Row {
-    /// What it is called on the command line and in the results.
-    fn name(&self) -> &'static str;
+impl<'a> Bench<'a> {
+    pub(crate) fn new(recipe: &'a Recipe, sizes: &'a Sizes, bar: &'a ProgressBar) -> Self {
+        let (measures, facts) = (Vec::new(), Vec::new());
+        Self { recipe, sizes, bar, is_warming_up: false, measures, facts }
+    }
 
-    /// Measures on servers of its own. Fails if a reply is not what it has to
-    /// be; how long it took is no failure.
-    fn run(&self, bench: &Bench<'_>) -> Result<Outcome>;
-}
+    /// All that was measured.
+    pub(crate) fn outcome(self, run: Run, row: &str) -> Outcome {
+        Outcome { run, row: row.into(), measures: self.measures, facts: self.facts }
+    }
 
-/// All rows, in the order they are measured.
-pub(crate) fn all() -> Vec<Box<dyn Row>> {
-    vec![
-        Box::new(release::Release),
-        Box::new(growth::Growth),
-        Box::new(wake_one::WakeOne),
-        Box::new(throughput::Throughput),
-        Box::new(parked_cost::ParkedCost),
-        Box::new(parked_memory::ParkedMemory),
-        Box::new(idle_cost::IdleCost),
-        Box::new(module_cost::ModuleCost),
-        Box::new(key_memory::KeyMemory),
-        Box::new(million::Million),
-        Box::new(wake_batch::WakeBatch),
-        Box::new(curve::Curve),
-        Box::new(events::Events),
-        Box::new(instructions::Instructions),
-    ]
-}
+    /// Does something once without looking, and then for each pair.
+    fn pairs(&mut self, once: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+        self.repeat(0..=self.sizes.pairs, once)
+    }
 
-impl Bench<'_> {
-    /// Does something once without looking, and then `times` times.
-    fn repeat(&self, times: usize, mut once: impl FnMut(bool) -> Result<()>) -> Result<()> {
-        for turn in 0..=times {
-            self.progress.step(&format!("{turn} of {times}"));
-            once(turn > 0)?;
+    /// The same for what takes long, and nothing of that without looking.
+    fn long_pairs(&mut self, once: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+        self.repeat(1..=self.sizes.long_pairs, once)
+    }
+
+    /// Turn 0 warms up.
+    fn repeat(
+        &mut self,
+        turns: RangeInclusive<usize>,
+        mut once: impl FnMut(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        for turn in turns.clone() {
+            self.bar.set_message(format!("{turn} of {}", turns.end()));
+            self.is_warming_up = turn == 0;
+            once(self)?;
         }
         Ok(())
     }
-}
 
-fn millis(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
-}
-
-fn micros(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e6
-}
-
-/// `8000` as `8,000`.
-pub(crate) fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let groups: Vec<_> =
-        digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group)).collect();
-    groups.join(",")
-}
-
-/// What a peer's measure is, among those of all.
-fn of<'m>(measures: &'m [Measure], who: &str) -> &'m Measure {
-    measures.iter().find(|measure| measure.who == who).expect("every peer was measured")
+    /// Takes one sample: of what, with how many of what the row varies, whose it
+    /// is, and its value, if there is one.
+    fn add(
+        &mut self,
+        (what, at, who): (&str, &[usize], &str),
+        unit: Unit,
+        value: impl Into<Option<f64>>,
+    ) {
+        let Some(value) = value.into().filter(|_| !self.is_warming_up) else { return };
+        let known =
+            self.measures.iter_mut().find(|it| it.what == what && it.at == at && it.who == who);
+        if let Some(measure) = known {
+            return measure.samples.push(value);
+        }
+        let (what, at, who) = (what.into(), at.into(), who.into());
+        self.measures.push(Measure { what, at, who, unit, samples: Samples::from_iter([value]) });
+    }
 }
