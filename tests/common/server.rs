@@ -216,7 +216,8 @@ impl Server {
         is_ready
     }
 
-    fn has_ended(&mut self) -> bool {
+    /// Has it ended, by itself or by the test?
+    pub fn has_ended(&mut self) -> bool {
         self.process.as_mut().is_none_or(Process::has_ended)
     }
 
