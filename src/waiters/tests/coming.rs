@@ -49,3 +49,14 @@ fn a_latch_to_come_may_come_open_or_aborted() {
     lot.open(0, b"k", None);
     assert_eq!(outcome(&lot, ticket), Some(Outcome::Opened));
 }
+
+#[test]
+#[ignore = "a bug: they wait on, and its time stays, for whatever comes next"]
+fn a_latch_that_came_unseen_and_is_set_again_has_come() {
+    let mut lot = Lot::default();
+    let ticket = park_on(&mut lot, 0, &[("k", None)], Rule::All, 1);
+    lot.note_expiry(0, b"k", Round::next(), Some(10)); // it came by RENAME
+    lot.flush(None, 5);
+    lot.conclude_flush();
+    assert_eq!(outcome(&lot, ticket), Some(Outcome::Gone));
+}

@@ -16,7 +16,13 @@ fn clients_of_the_next_round_are_not_released_with_the_old_one() {
 #[test]
 fn settling_another_round_of_the_key_does_nothing() {
     let (mut lot, _, tickets) = parked("k", &[1]);
-    lot.open(0, b"k", Some(Round::next()));
+    let other = Round::next();
+    assert!(!lot.open(0, b"k", Some(other)));
+    assert_eq!(lot.abort(0, b"k", other, b"why"), 0);
+    lot.remove(0, b"k", other, 0);
+    lot.end(0, b"k", other, Outcome::Gone);
+    lot.displace(0, b"k", other, 0);
+    lot.conclude_flush();
     assert_eq!(outcome(&lot, tickets[0]), None);
     assert!(!lot.has_releases());
 }
