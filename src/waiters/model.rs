@@ -153,6 +153,7 @@ impl Model {
         let expires = life.map(|life| self.now + life);
         let round = match self.keyspace[key] {
             Value::Other => return,
+            // Of a latch that came unseen, see the ignored test.
             Value::Latch(_) if self.waiting(key).any(|stand| stand.want == Want::Coming) => return,
             Value::Latch(Stored { round, ended: None, .. }) => round,
             Value::Latch(_) => Round::next(),
@@ -252,7 +253,7 @@ impl Model {
 
     /// A load, which says of each key nothing, or that there is no latch, or brings
     /// the one that was there, as a new value. That takes time if all was emptied
-    /// before.
+    /// before; of one that goes into the dataset, see the ignored tests.
     fn load(&mut self, replaces: bool, brings: [Option<bool>; KEYS.len()], millis: i64) {
         let before = self.keyspace.clone();
         if replaces {
