@@ -15,7 +15,7 @@ use common::*;
 
 /// A server whose `LATCH.HOLD` takes its time while the lot is lent out.
 fn server_that_holds(memcheck: &str) -> Server {
-    let faulty = build(&["--lib", "--features", "fault-injection"], "debug/latch");
+    let faulty = faulty();
     Server::builder()
         .without_module()
         .config("loadmodule", &faulty)

@@ -37,7 +37,7 @@ pub trait Wait {
 /// A wait, and the client that the server has blocked for it.
 #[derive(Debug)]
 struct Blocked<W: ?Sized> {
-    /// Null before the server has made it, and after the end.
+    /// Null before the server has made it, and once the client gets its reply.
     client: Cell<*mut raw::RedisModuleBlockedClient>,
     wait: W,
 }
@@ -66,7 +66,7 @@ impl Handle {
 }
 
 /// Blocks the client of a command under a name, for `timeout` ms (0: for ever).
-/// `None` if the server does not; then the wait never ends.
+/// `None` if the server does not, as in a transaction; then the wait never ends.
 ///
 /// # Panics
 /// If a key is open: the command is over for the server.
@@ -76,7 +76,14 @@ pub fn block<W: Wait + 'static>(
     timeout: i64,
     wait: W,
 ) -> Option<Handle> {
+    /// The server reckons with it and the clock.
+    const LONGEST: i64 = i64::MAX / 4;
+
     key::assert_none_open();
+    if ctx.denies_blocking() {
+        return None;
+    }
+    let timeout = timeout.clamp(0, LONGEST);
     let mut names = [name.as_str().as_ptr()];
     let blocked = Rc::new(Blocked { client: Cell::new(ptr::null_mut()), wait });
     let data = Rc::into_raw(Rc::clone(&blocked));
@@ -103,15 +110,15 @@ pub fn block<W: Wait + 'static>(
     Some(Handle(blocked))
 }
 
-/// The wait of the blocked client that a callback is about.
+/// The blocked client that a callback is about.
 ///
 /// # Safety
 /// The context must be of a callback of a client blocked with a `W`.
-unsafe fn wait_of<W: Wait>(ctx: Context<'_>) -> Option<&W> {
+unsafe fn blocked_of<W: Wait>(ctx: Context<'_>) -> Option<&Blocked<W>> {
     // SAFETY: the context is one of a blocked client.
     let data = unsafe { api!(RedisModule_GetBlockedClientPrivateData)(ctx.as_ptr()) };
     // SAFETY: null, or what `block` made, which lives until `on_end`.
-    unsafe { data.cast::<Blocked<W>>().as_ref() }.map(|blocked| &blocked.wait)
+    unsafe { data.cast::<Blocked<W>>().as_ref() }
 }
 
 /// Leaves the client blocked: whose wait is decided is released by handle, and
@@ -135,8 +142,14 @@ unsafe extern "C" fn on_timeout<W: Wait>(
             return ERR;
         };
         // SAFETY: this is a callback of a client that `block::<W>` blocked.
-        let wait = unsafe { wait_of::<W>(ctx) };
-        let reply = guarded(None, || Some(wait.map_or(Reply::Null, |wait| wait.reply(ctx))));
+        let blocked = unsafe { blocked_of::<W>(ctx) };
+        let reply = guarded(None, || {
+            let Some(Blocked { client, wait }) = blocked else {
+                return Some(Reply::Null);
+            };
+            client.set(ptr::null_mut()); // it is being released: not once more from in there
+            Some(wait.reply(ctx))
+        });
         ctx.reply(reply.unwrap_or_else(|| Reply::Error(Refusal::of_a_bug())));
         OK
     })

@@ -85,16 +85,19 @@ unsafe extern "C" fn call<C: Command>(
     argc: c_int,
 ) -> c_int {
     guarded(ERR, || {
+        // SAFETY: the server passes `argc` strings that are valid during this call.
+        let args = unsafe { Str::list(argv, argc) }.get(1..).unwrap_or_default();
         // SAFETY: the server passes a context that is valid during this call.
+        if unsafe { api!(RedisModule_IsKeysPositionRequest)(ctx) } != 0 {
+            if C::SPEC.keys.place == KeyPlace::Counted {
+                tell_counted_keys(ctx, args);
+            }
+            return OK;
+        }
+        // SAFETY: as above; this is a command, so the server is locked.
         let Some(ctx) = (unsafe { Context::from_raw(ctx) }) else {
             return ERR;
         };
-        // SAFETY: the server passes `argc` strings that are valid during this call.
-        let args = unsafe { Str::list(argv, argc) }.get(1..).unwrap_or_default();
-        if C::SPEC.keys.place == KeyPlace::Counted && asks_for_keys(ctx) {
-            tell_counted_keys(ctx, args);
-            return OK;
-        }
         let reply = guarded(None, || {
             Some(C::run(ctx, args).unwrap_or_else(|error| Reply::Error(error.into())))
         });
@@ -103,16 +106,11 @@ unsafe extern "C" fn call<C: Command>(
     })
 }
 
-/// Whether the server does not want the command to run, but to be told where
-/// its keys are. Redis 7.0 routes by that in a cluster, not by key
-/// specifications; it asks commands with the flag `getkeys-api`.
-fn asks_for_keys(ctx: Context<'_>) -> bool {
-    // SAFETY: the context is valid.
-    unsafe { api!(RedisModule_IsKeysPositionRequest)(ctx.as_ptr()) != 0 }
-}
-
-/// The keys of `KeyPlace::Counted`; none if their number makes no sense.
-fn tell_counted_keys(ctx: Context<'_>, args: &[Str<'_>]) {
+/// Tells the server the keys of `KeyPlace::Counted`; none if their number makes no sense.
+///
+/// Redis 7.0 routes by that in a cluster, not by key specifications. It asks commands with
+/// the flag `getkeys-api`; newer ones do so without the lock, on threads that read.
+fn tell_counted_keys(ctx: *mut raw::RedisModuleCtx, args: &[Str<'_>]) {
     let [_, number, rest @ ..] = args else {
         return;
     };
@@ -122,7 +120,7 @@ fn tell_counted_keys(ctx: Context<'_>, args: &[Str<'_>]) {
         for position in (3..).take(number) {
             // SAFETY: the context is one of such a question, and there are as
             // many arguments.
-            unsafe { api!(RedisModule_KeyAtPos)(ctx.as_ptr(), position) };
+            unsafe { api!(RedisModule_KeyAtPos)(ctx, position) };
         }
     }
 }

@@ -70,9 +70,9 @@ impl<'a> Context<'a> {
     /// If a key is open: other modules see the command that asks.
     pub fn refuses_memory(self, missing: impl FnOnce() -> OwnedStr) -> bool {
         self.has_flag(raw::REDISMODULE_CTX_FLAGS_OOM) && {
-            key::assert_none_open();
             // Does nothing: there is no list to push to.
             let missing = missing();
+            key::assert_none_open();
             let (ctx, key) = (self.as_ptr(), missing.as_str().as_ptr());
             let (command, format, value) = (c"LPUSHX".as_ptr(), c"Msc".as_ptr(), c"".as_ptr());
             // SAFETY: the context is valid; `M` has the call refused where the

@@ -86,6 +86,7 @@ pub fn register<E: Events>(ctx: Context<'_>) -> Result<(), String> {
 }
 
 fn register_type<T: DataType, E: Events<Value = T>>(ctx: Context<'_>) -> Result<(), String> {
+    const { assert!(size_of::<T>() > 0, "a value is an allocation") };
     let mut methods = raw::RedisModuleTypeMethods {
         version: u64::from(raw::REDISMODULE_TYPE_METHOD_VERSION),
         rdb_load: Some(rdb_load::<T>),
@@ -112,8 +113,11 @@ fn register_type<T: DataType, E: Events<Value = T>>(ctx: Context<'_>) -> Result<
     let (ctx, name, methods) = (ctx.as_ptr(), T::NAME.as_ptr(), &raw mut methods);
     // SAFETY: this is the context of loading; the server copies the methods.
     let made = unsafe { api!(RedisModule_CreateDataType)(ctx, name, T::ENCODING, methods) };
+    if made.is_null() {
+        return Err("the data type".into());
+    }
     T::registration().0.store(made, Ordering::Relaxed);
-    if made.is_null() { Err("the data type".into()) } else { Ok(()) }
+    Ok(())
 }
 
 /// A value as the server keeps it.

@@ -51,6 +51,13 @@ macro_rules! module {
             // SAFETY: the server's own arguments.
             unsafe { $crate::entry::on_load::<$module>(ctx, argv, argc) }
         }
+
+        /// Refuses to be unloaded: what is in the server's event loop cannot be taken out.
+        #[unsafe(no_mangle)]
+        #[allow(non_snake_case)] // the name that the server looks for
+        pub extern "C" fn RedisModule_OnUnload() -> ::std::ffi::c_int {
+            1
+        }
     };
 }
 

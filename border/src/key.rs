@@ -69,11 +69,11 @@ impl<'a, T: DataType> Key<'a, T> {
     }
 
     fn open(ctx: Context<'a>, name: Str<'_>, mode: u32) -> Self {
+        assert_none_open(); // what it lends may expire, or be deleted by who hears of it
         let mode = mode.cast_signed();
         // SAFETY: the context and the name are valid.
         let raw = unsafe { api!(RedisModule_OpenKey)(ctx.as_ptr(), name.as_ptr(), mode) };
         // Not before: who hears of a miss, or of an expiry, may run commands of ours.
-        assert_none_open();
         OPEN.store(true, Ordering::Relaxed);
         Self { raw: raw.cast(), context: PhantomData }
     }
@@ -115,14 +115,17 @@ impl<'a, T: DataType> Key<'a, T> {
         isize::try_from(kind) == Ok(raw::REDISMODULE_KEYTYPE_EMPTY)
     }
 
-    /// Stores a value in a key that is open for writing, and empty.
+    /// Stores a value in a key that is open for writing, and empty. The key is closed: who
+    /// hears of a new key may do anything to it, before this returns.
     ///
     /// # Panics
     /// If it is not open for writing.
-    pub fn put(&mut self, value: T) {
+    pub fn put(self, value: T) {
         assert!(!self.raw.is_null(), "the key is not open for writing");
-        let value = Box::into_raw(Box::new(value)).cast();
         let data_type = T::registration().as_ptr();
+        assert!(!data_type.is_null(), "the data type is not registered");
+        let value = Box::into_raw(Box::new(value)).cast();
+        OPEN.store(false, Ordering::Relaxed); // nothing is lent, and others may run now
         // SAFETY: the key is open, and values of the type are boxed `T`s.
         let status = unsafe { api!(RedisModule_ModuleTypeSetValue)(self.raw, data_type, value) };
         assert_eq!(status, OK, "the key is not open for writing");

@@ -1,6 +1,7 @@
 //! The lock of the server, and what is shared under it.
 
 use std::cell::{OnceCell, RefCell};
+use std::fmt;
 use std::marker::PhantomData;
 
 /// Proof that this thread holds the lock of the server.
@@ -20,7 +21,6 @@ impl Locked<'_> {
 }
 
 /// A value that is used under the lock of the server only, made when it is first needed.
-#[derive(Debug)]
 pub struct Shared<T>(OnceCell<RefCell<T>>);
 
 // SAFETY: `with` is the only way to the value, and asks for the lock, which also makes
@@ -40,6 +40,13 @@ impl<T: Default> Shared<T> {
     /// If it is lent already: `access` must not call what may call back.
     pub fn with<R>(&self, _lock: Locked<'_>, access: impl FnOnce(&mut T) -> R) -> R {
         access(&mut self.0.get_or_init(RefCell::default).borrow_mut())
+    }
+}
+
+impl<T> fmt::Debug for Shared<T> {
+    /// Does not show the value: that needs the lock.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shared(..)")
     }
 }
 

@@ -1,6 +1,11 @@
 //! Keeps panics out of the server.
 
+#[cfg(target_os = "linux")]
+use std::ffi::c_int;
+use std::mem;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
+#[cfg(target_os = "linux")]
+use std::ptr;
 
 use crate::entry::name;
 use crate::log::log_warning;
@@ -29,7 +34,39 @@ fn describe(info: &PanicHookInfo<'_>) -> String {
 ///
 /// [`Shared`]: crate::lock::Shared
 pub(crate) fn guarded<T>(or: T, body: impl FnOnce() -> T) -> T {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or(or)
+    uncancelled(|| {
+        catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
+            mem::forget(payload); // to drop it may panic
+            or
+        })
+    })
+}
+
+/// Runs `body` with the cancellation of this thread put off.
+///
+/// In a crash report the server cancels its other threads. The C library does that by
+/// unwinding, which `catch_unwind` would stop: it aborts then, in the middle of the report,
+/// and Valkey waits for ever for the end of that.
+#[cfg(target_os = "linux")]
+fn uncancelled<T>(body: impl FnOnce() -> T) -> T {
+    unsafe extern "C-unwind" {
+        fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
+    }
+    const PTHREAD_CANCEL_DISABLE: c_int = 1;
+
+    let mut before = 0;
+    // SAFETY: `before` is written once.
+    unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut before) };
+    let result = body();
+    // SAFETY: a thread that was to be cancelled may end in here, where nothing is to be
+    // dropped but the result: that is lost. Nobody wants to know the state; null is allowed.
+    unsafe { pthread_setcancelstate(before, ptr::null_mut()) };
+    result
+}
+
+#[cfg(not(target_os = "linux"))]
+fn uncancelled<T>(body: impl FnOnce() -> T) -> T {
+    body()
 }
 
 #[cfg(test)]

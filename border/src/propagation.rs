@@ -40,7 +40,11 @@ impl Context<'_> {
     }
 
     /// Tells `WATCH` and client-side caches that a key has changed.
+    ///
+    /// # Panics
+    /// If a key is open: a server may look the key up, and find it expired.
     pub fn signal_modified(self, key: Str<'_>) {
+        key::assert_none_open();
         // SAFETY: the context and the key are valid.
         unsafe { api!(RedisModule_SignalModifiedKey)(self.as_ptr(), key.as_ptr()) };
     }

@@ -49,6 +49,16 @@ impl Refusal {
     }
 }
 
+/// A text as a line of the protocol can carry it, in which CR and LF end a reply.
+fn one_line(text: &CStr) -> Cow<'_, CStr> {
+    let breaks = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    if !text.to_bytes().iter().any(breaks) {
+        return Cow::Borrowed(text);
+    }
+    let line = text.to_bytes().iter().map(|byte| if breaks(byte) { b' ' } else { *byte });
+    Cow::Owned(CString::new(line.collect::<Vec<_>>()).unwrap_or_default())
+}
+
 impl Context<'_> {
     /// Replies to the client of this context.
     pub fn reply(self, reply: Reply) {
@@ -63,7 +73,7 @@ impl Context<'_> {
                 // SAFETY: the context is valid.
                 unsafe { api!(RedisModule_ReplyWithLongLong)(ctx, n) };
             }
-            Reply::Line(line) => self.reply_line(&line),
+            Reply::Line(line) => self.reply_line(&one_line(&line)),
             Reply::Bulk(bytes) => self.reply_bulk(&bytes),
             Reply::Array(items) => {
                 self.reply_array(items.len());
@@ -71,6 +81,7 @@ impl Context<'_> {
             }
             Reply::Map(fields) => self.reply_map(fields),
             Reply::Error(Refusal(text)) => {
+                let text = one_line(&text);
                 // SAFETY: the context is valid and the text ends with a NUL.
                 unsafe { api!(RedisModule_ReplyWithError)(ctx, text.as_ptr()) };
             }

@@ -9,6 +9,8 @@ mod await_many;
 mod countdown;
 mod get;
 mod help;
+#[cfg(feature = "fault-injection")]
+mod hold;
 mod info;
 mod options;
 #[cfg(feature = "fault-injection")]
@@ -52,7 +54,9 @@ static COMMANDS: [Entry; 13] = [
 /// What the server refused.
 pub(crate) fn register(ctx: Context<'_>) -> Result<(), String> {
     #[cfg(feature = "fault-injection")]
-    Entry::of::<panic::Panic>().register(ctx)?;
+    for fault in [Entry::of::<hold::Hold>(), Entry::of::<panic::Panic>()] {
+        fault.register(ctx)?;
+    }
     COMMANDS.iter().try_for_each(|command| command.register(ctx))
 }
 

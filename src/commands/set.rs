@@ -88,19 +88,23 @@ fn open_the_missing(ctx: Context<'_>, name: Str<'_>, options: &Options) {
 }
 
 /// Makes a latch, or resets the one that is there; with a count of 0 it opens.
-fn store(
-    ctx: Context<'_>,
+fn store<'a>(
+    ctx: Context<'a>,
     name: Str<'_>,
-    mut key: Key<'_>,
+    mut key: Key<'a>,
     count: i64,
     options: &Options,
 ) -> Result<(), Error> {
-    let opening = match key.value_mut()? {
-        Some(latch) => {
-            latch.reset(count, options.linger);
-            latch.opening()
+    let opening = if let Some(latch) = key.value_mut()? {
+        latch.reset(count, options.linger);
+        latch.opening()
+    } else {
+        let opening = make(ctx, name, key, Latch::new(count, options.linger));
+        key = Key::write(ctx, name);
+        if key.value()?.is_none_or(|latch| latch.round() != opening.round) {
+            return Ok(()); // who heard of it has taken it away again
         }
-        None => make(ctx, name, &mut key, Latch::new(count, options.linger)),
+        opening
     };
     stats::SET.count();
     let event = c"latch.set";
@@ -118,8 +122,8 @@ fn store(
     Ok(())
 }
 
-/// Puts a new latch into an empty key.
-fn make(ctx: Context<'_>, name: Str<'_>, key: &mut Key<'_>, latch: Latch) -> Opening {
+/// Puts a new latch into an empty key, which is closed.
+fn make(ctx: Context<'_>, name: Str<'_>, key: Key<'_>, latch: Latch) -> Opening {
     let opening = latch.opening();
     key.put(latch);
     // One that a load makes is looked at when that is over.

@@ -34,6 +34,12 @@ fn content(latch: &Latch) -> Content<'_> {
 }
 
 #[test]
+fn a_latch_is_as_it_was_made() {
+    assert_eq!(content(&Latch::new(3, 0)), (3, 3, 0, None, vec![]));
+    assert_eq!(content(&Latch::new(3, 500)), (3, 3, 500, None, vec![]));
+}
+
+#[test]
 fn counts_down_to_one_and_then_opens() {
     let mut latch = Latch::new(3, 0);
     assert_eq!(latch.count_down(1, None), Ok(Countdown::Remaining(2)));
@@ -158,6 +164,7 @@ fn what_no_latch_can_be_is_not_restored() {
     assert!(!restore(1, 1, MAX_DURATION + 1, None, &[]), "lingers too long");
     assert!(restore(0, 0, 1, None, &[]));
     assert!(restore(1, 3, 0, None, &[b"a", b"b"]));
+    assert!(restore(1, 2, 0, Some(&long[1..]), &[&long[1..]]), "as long as it may be");
     assert!(!restore(0, 0, 0, None, &[]), "open, but does not linger");
     assert!(!restore(0, 1, 1, Some(b"why"), &[]), "open and aborted");
     assert!(!restore(-1, 5, 0, None, &[]), "a negative count");
@@ -191,6 +198,44 @@ fn all_its_memory_can_be_moved_and_it_stays_what_it_is() {
     assert_eq!(mover.slices.len(), 1 + 2 + 300, "the reason, the table, the ids");
     assert_eq!(content(&latch), content(&before));
     assert_eq!(Latch::new(1, 0).defragment(0, &mut mover), None);
+}
+
+#[test]
+fn only_a_latch_with_ids_a_time_to_linger_or_a_reason_takes_more_memory() {
+    let plain = Latch::new(5, 0);
+    let mut counted = Latch::new(5, 0);
+    counted.count_down(1, Some(b"a")).unwrap();
+    let mut aborted = Latch::new(5, 0);
+    aborted.abort(b"why").unwrap();
+    for (latch, more) in
+        [(plain, false), (Latch::new(5, 500), true), (counted, true), (aborted, true)]
+    {
+        assert_eq!(latch.has_extra(), more, "{latch:?}");
+        assert_eq!(latch.extra_memory(0) > 0, more, "{latch:?}");
+        assert_eq!(restored(&latch).unwrap().has_extra(), more, "{latch:?}");
+    }
+}
+
+#[test]
+fn its_memory_is_that_of_its_parts() {
+    let mut latch = Latch::new(5, 500);
+    assert_eq!(latch.extra_memory(0), size_of::<Extra>());
+    latch.count_down(1, Some(b"a")).unwrap();
+    latch.count_down(1, Some(b"bcd")).unwrap();
+    latch.abort(b"reason").unwrap();
+    let table = set(latch.ids()).table_memory();
+    assert_eq!(latch.extra_memory(0), size_of::<Extra>() + table + 4 + 6);
+}
+
+#[test]
+fn its_memory_is_told_from_some_of_its_ids_if_they_are_alike() {
+    let mut latch = Latch::new(500, 0);
+    for id in 100..400 {
+        latch.count_down(1, Some(format!("id {id}").as_bytes())).unwrap();
+    }
+    let all = latch.extra_memory(0);
+    assert!(all > 300 * 6);
+    assert_eq!([1, 7, 300, 1000].map(|samples| latch.extra_memory(samples)), [all; 4]);
 }
 
 #[test]

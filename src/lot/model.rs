@@ -1,393 +1,455 @@
 //! The lot against a model that keeps no queues: every client knows its own
 //! fate, key by key.
 
+use std::collections::BTreeSet;
+use std::env;
+
 use super::*;
 use proptest::prelude::*;
 
-/// Keys of two databases, one name in both.
-const KEYS: [(Db, &str); 4] = [(0, "a"), (0, "b"), (1, "a"), (1, "c")];
+mod clients;
+mod events;
 
-/// One thing that happens to the server.
+use clients::{Client, Stand, Want};
+use events::{Change, Event, event};
+
+/// Keys of two databases, the same names in both.
+const KEYS: [(Db, &str); 4] = [(0, "a"), (0, "b"), (1, "a"), (1, "b")];
+
+/// How many sequences of events are tried. `PROPTEST_CASES=50 cargo test --lib` is
+/// quick; a number far above this one is for a night.
+const CASES: u32 = 1_500;
+
+fn config() -> ProptestConfig {
+    let default = ProptestConfig::default(); // has read the environment
+    let cases = if env::var_os("PROPTEST_CASES").is_some() { default.cases } else { CASES };
+    ProptestConfig { cases, ..default }
+}
+
+type Checked = Result<(), TestCaseError>;
+
+/// What is at a key.
+#[derive(Clone, Debug, Default)]
+enum Value {
+    #[default]
+    Nothing,
+    Latch(Stored),
+    Other,
+}
+
 #[derive(Clone, Debug)]
-enum Event {
-    /// A client waits for one key, or for all of its database.
-    Park {
-        key: usize,
-        all: bool,
-        rule: Rule,
-        missing: bool,
-    },
-    Create {
-        key: usize,
-    },
-    Open {
-        key: usize,
-    },
-    Abort {
-        key: usize,
-    },
-    Remove {
-        key: usize,
-        expired: bool,
-    },
-    /// Another latch is at the key, and nothing told of it.
-    Replace {
-        key: usize,
-    },
-    Flush {
-        db: Option<Db>,
-    },
-    Load {
-        kept: [bool; KEYS.len()],
-    },
-    ConcludeFlush,
-    Swap,
-    Look,
-    Release {
-        limit: usize,
-    },
-    Leave {
-        client: usize,
-    },
-}
-
-fn event() -> impl Strategy<Value = Event> {
-    let key = || 0..KEYS.len();
-    let park = (key(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
-        |(key, all, any, missing)| {
-            let rule = if any { Rule::Any } else { Rule::All };
-            Event::Park { key, all, rule, missing }
-        },
-    );
-    prop_oneof![
-        6 => park,
-        3 => key().prop_map(|key| Event::Create { key }),
-        2 => key().prop_map(|key| Event::Open { key }),
-        1 => key().prop_map(|key| Event::Abort { key }),
-        2 => (key(), any::<bool>()).prop_map(|(key, expired)| Event::Remove { key, expired }),
-        1 => key().prop_map(|key| Event::Replace { key }),
-        1 => prop_oneof![Just(None), Just(Some(0)), Just(Some(1))]
-            .prop_map(|db| Event::Flush { db }),
-        1 => any::<[bool; KEYS.len()]>().prop_map(|kept| Event::Load { kept }),
-        2 => Just(Event::ConcludeFlush),
-        1 => Just(Event::Swap),
-        1 => Just(Event::Look),
-        3 => (1..4_usize).prop_map(|limit| Event::Release { limit }),
-        3 => (0..64_usize).prop_map(|client| Event::Leave { client }),
-    ]
-}
-
-/// What a client wants of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Want {
-    Coming,
-    Round(Round),
-    /// The round before a flush, which may be a load.
-    Flushed,
-    /// The round before a load.
-    Reloaded,
-}
-
-impl Want {
-    fn is(self, round: Option<Round>) -> bool {
-        match self {
-            Want::Coming => true,
-            Want::Round(wanted) => round == Some(wanted),
-            Want::Reloaded => round.is_some(),
-            Want::Flushed => false,
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Stand {
-    key: usize,
-    want: Want,
-    /// How it ended, and when.
-    fate: Option<(usize, Outcome)>,
-}
-
-#[derive(Debug)]
-struct Client {
-    ticket: Ticket,
-    rule: Rule,
-    stands: Vec<Stand>,
-    releases: usize,
-    left: bool,
-}
-
-impl Client {
-    /// The rule, as the documentation words it.
-    fn outcome(&self) -> Option<Outcome> {
-        let mut fates: Vec<_> = self.stands.iter().filter_map(|stand| stand.fate.clone()).collect();
-        fates.sort_by_key(|(when, _)| *when);
-        let over = fates.len() == self.stands.len();
-        let mut outcomes = fates.into_iter().map(|(_, outcome)| outcome);
-        let (opened, failed): (Vec<_>, Vec<_>) =
-            outcomes.by_ref().partition(|outcome| *outcome == Outcome::Opened);
-        match self.rule {
-            Rule::All => failed.into_iter().next().or(over.then_some(Outcome::Opened)),
-            Rule::Any => opened.into_iter().next().or(failed.into_iter().last().filter(|_| over)),
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
 struct Stored {
     round: Round,
-    aborted: bool,
+    /// How it ended, if it is not closed.
+    ended: Option<Outcome>,
+    expires: Option<i64>,
+}
+
+/// When and where a wait ended, and whose it was: the order of releases.
+#[derive(Debug)]
+struct Turn {
+    when: usize,
+    place: (Db, Rc<[u8]>),
+    handle: usize,
+}
+
+impl Turn {
+    /// Keys at which waits end at one time are in no order.
+    fn may_follow(&self, last: &Self) -> bool {
+        let is_next = self.place != last.place || self.handle > last.handle;
+        self.when > last.when || (self.when == last.when && is_next)
+    }
 }
 
 #[derive(Default)]
 struct Model {
     lot: Lot<usize>,
-    keyspace: [Option<Stored>; KEYS.len()],
+    keyspace: [Value; KEYS.len()],
     clients: Vec<Client>,
+    /// The clock of the server, in ms.
+    now: i64,
+    /// Counts what ends waits: which came first.
     time: usize,
-}
-
-fn aborted() -> Outcome {
-    Outcome::Aborted(b"why"[..].into())
-}
-
-fn fresh() -> Stored {
-    Stored { round: Round::next(), aborted: false }
+    /// That of the client that was released last.
+    last: Option<Turn>,
 }
 
 impl Model {
-    fn undecided(&mut self) -> impl Iterator<Item = &mut Stand> {
-        let clients = self.clients.iter_mut().filter(|client| !client.left);
-        clients.flat_map(|client| &mut client.stands).filter(|stand| stand.fate.is_none())
-    }
-
-    /// Ends, in the model only, what matches. All of it ends at one time,
-    /// except that the lot settles one key after the other.
-    fn decide(&mut self, outcome: &Outcome, matches: impl Fn(&Stand) -> bool) {
-        self.time += 1;
-        let time = self.time;
-        for stand in self.undecided().filter(|stand| matches(stand)) {
-            stand.fate = Some((time, outcome.clone()));
-        }
-    }
-
-    fn decide_round(&mut self, key: usize, round: Round, outcome: &Outcome) {
-        self.decide(outcome, |stand| stand.key == key && stand.want.is(Some(round)));
-    }
-
-    /// Everybody at the key who can be there for another latch than this one
-    /// has lost theirs; the others wait for this one, or for one to come.
-    fn settle_on(&mut self, key: usize, round: Option<Round>) {
-        self.decide(&Outcome::Gone, |stand| {
-            stand.key == key && stand.want != Want::Flushed && !stand.want.is(round)
-        });
-        let want = round.map_or(Want::Coming, Want::Round);
-        for stand in self.undecided().filter(|stand| stand.key == key) {
-            if stand.want != Want::Flushed {
-                stand.want = want;
-            }
-        }
-    }
-
-    fn apply(&mut self, event: &Event) {
+    fn apply(&mut self, event: &Event) -> Checked {
         match *event {
-            Event::Park { key, all, rule, missing } => self.park(key, all, rule, missing),
-            Event::Create { key } => self.create(key),
-            Event::Open { key } => self.open(key),
-            Event::Abort { key } => self.abort(key),
-            Event::Remove { key, expired } => self.remove(key, expired),
-            Event::Replace { key } => self.keyspace[key] = Some(fresh()),
-            Event::Flush { db } => self.flush(db),
-            Event::Load { kept } => self.load(kept),
-            Event::ConcludeFlush => {
-                self.lot.settle_suspended();
-                self.decide(&Outcome::Gone, |stand| stand.want == Want::Flushed);
+            Event::Park { key, all, rule, missing, blocked } => {
+                self.park(key, all, rule, missing, blocked)?;
             }
-            Event::Swap => {
-                self.lot.swap(0, 1, 0);
-                self.decide(&Outcome::Gone, |stand| {
-                    matches!(stand.want, Want::Round(_) | Want::Reloaded)
-                });
-                self.keyspace = [None; KEYS.len()];
+            Event::Set { key, life } => self.set(key, life),
+            Event::Open { key, lingers } => self.open(key, lingers)?,
+            Event::Abort { key } => self.abort(key)?,
+            Event::Remove { key, ref known } => self.remove(key, known.as_ref()),
+            Event::Change { key, to } => self.change(key, to),
+            Event::Flush { db } => self.flush(db),
+            Event::Load { replaces, brings, millis } => self.load(replaces, brings, millis),
+            Event::Swap { a, b } => self.swap(a, b),
+            Event::EndTurn { millis } => {
+                self.conclude();
+                self.now += millis;
             }
             Event::Look => {
-                self.apply(&Event::ConcludeFlush);
-                self.look();
+                self.conclude();
+                self.look()?;
             }
-            Event::Release { limit } => {
-                for client in self.lot.next_batch(limit) {
-                    self.clients[client].releases += 1;
-                }
-            }
+            Event::Release { limit } => self.release(limit)?,
             Event::Leave { client } if client < self.clients.len() => {
                 self.lot.leave(self.clients[client].ticket);
                 self.clients[client].left = true;
             }
             Event::Leave { .. } => {}
         }
+        Ok(())
     }
 
     /// Parks where the latch is closed, or missing if that is wanted.
-    fn park(&mut self, key: usize, all: bool, rule: Rule, missing: bool) {
+    fn park(&mut self, key: usize, all: bool, rule: Rule, missing: bool, blocked: bool) -> Checked {
         let db = KEYS[key].0;
         let keys = (0..KEYS.len()).filter(|&other| other == key || (all && KEYS[other].0 == db));
         let mut stands = Vec::new();
+        let mut targets = Vec::new();
         for key in keys {
-            let want = match self.keyspace[key] {
-                Some(Stored { round, aborted: false }) => Want::Round(round),
-                None if missing => Want::Coming,
+            let (round, expires) = match self.keyspace[key] {
+                Value::Latch(Stored { round, ended: None, expires }) => (Some(round), expires),
+                Value::Nothing if missing => (None, None),
                 _ => continue, // answered at once
             };
-            stands.push(Stand { key, want, fate: None });
+            let want = round.map_or(Want::Coming, Want::Round);
+            stands.push(Stand { key, want, expires, fate: None });
+            targets.push(Target { key: KEYS[key].1.as_bytes(), round, expires });
+            self.lose_others(key, round);
+            self.learn(key, round, expires);
         }
         if stands.is_empty() {
-            return;
-        }
-        let mut rounds = Vec::new();
-        for stand in &stands {
-            let round = match stand.want {
-                Want::Round(round) => Some(round),
-                _ => None,
-            };
-            self.settle_on(stand.key, round);
-            rounds.push(Target { key: KEYS[stand.key].1.as_bytes(), round, expires: None });
+            return Ok(());
         }
         let handle = self.clients.len();
-        let ticket = self.lot.join(db, &rounds, rule, 0, |_| Some(handle)).expect("blocked");
-        self.clients.push(Client { ticket, rule, stands, releases: 0, left: false });
+        let mut blocked_as = None;
+        let ticket = self.lot.join(db, &targets, rule, self.now, |ticket| {
+            blocked_as = blocked.then_some(ticket);
+            blocked.then_some(handle)
+        });
+        prop_assert_eq!(ticket, blocked_as);
+        self.clients.extend(ticket.map(|ticket| Client {
+            ticket,
+            since: self.now,
+            rule,
+            stands,
+            told: None,
+            released: false,
+            left: false,
+        }));
+        Ok(())
     }
 
-    fn create(&mut self, key: usize) {
-        if self.keyspace[key].is_none() {
-            let stored = fresh();
-            self.keyspace[key] = Some(stored);
-            let (db, name) = KEYS[key];
-            self.lot.create(db, name.as_bytes(), stored.round, 0);
-            // One that was loaded would have been there.
-            self.decide(&Outcome::Gone, |stand| stand.key == key && stand.want == Want::Reloaded);
-            self.settle_on(key, Some(stored.round));
-        }
-    }
-
-    fn open(&mut self, key: usize) {
+    fn set(&mut self, key: usize, life: Option<i64>) {
         let (db, name) = KEYS[key];
-        match self.keyspace[key] {
-            Some(Stored { round, aborted: false }) => {
-                self.keyspace[key] = None;
-                self.lot.open(db, name.as_bytes(), Some(round));
-                self.decide_round(key, round, &Outcome::Opened);
+        let expires = life.map(|life| self.now + life);
+        let round = match self.keyspace[key] {
+            Value::Other => return,
+            // Of a latch that came unseen, see the ignored test.
+            Value::Latch(_) if self.waiting(key).any(|stand| stand.want == Want::Coming) => return,
+            Value::Latch(Stored { round, ended: None, .. }) => round,
+            Value::Latch(_) => Round::next(),
+            Value::Nothing => {
+                let round = Round::next();
+                self.lot.create(db, name.as_bytes(), round, self.now);
+                // Who waits for one that a load brought back has lost it: it is not there.
+                self.lose_others(key, None);
+                self.learn(key, Some(round), None);
+                round
             }
-            Some(_) => {}
-            None => {
-                self.lot.open(db, name.as_bytes(), None);
-                self.decide(&Outcome::Opened, |stand| {
-                    stand.key == key && stand.want == Want::Coming
-                });
-            }
-        }
+        };
+        self.lot.note_expiry(db, name.as_bytes(), round, expires);
+        self.note(key, round, expires);
+        self.keyspace[key] = Value::Latch(Stored { round, ended: None, expires });
     }
 
-    fn abort(&mut self, key: usize) {
-        if let Some(Stored { round, aborted: aborted_before @ false }) = self.keyspace[key] {
-            let (db, name) = KEYS[key];
-            self.keyspace[key] = Some(Stored { round, aborted: !aborted_before });
-            self.lot.abort(db, name.as_bytes(), round, b"why");
-            self.decide_round(key, round, &aborted());
-        }
-    }
-
-    fn remove(&mut self, key: usize, expired: bool) {
+    fn open(&mut self, key: usize, lingers: bool) -> Checked {
         let (db, name) = KEYS[key];
-        if let Some(Stored { round, .. }) = self.keyspace[key].take() {
-            self.lot.note_expiry(db, name.as_bytes(), round, expired.then_some(0));
-            self.lot.remove(db, name.as_bytes(), round, 1);
-            let outcome = if expired { Outcome::Expired } else { Outcome::Gone };
-            self.decide_round(key, round, &outcome);
+        let round = match self.keyspace[key] {
+            Value::Latch(Stored { round, ended: None, .. }) => Some(round),
+            Value::Nothing => None,
+            _ => return Ok(()),
+        };
+        if let Some(round) = round {
+            let open = Stored { round, ended: Some(Outcome::Opened), expires: None };
+            self.keyspace[key] = if lingers { Value::Latch(open) } else { Value::Nothing };
+        }
+        let told = self.is_waited_for(key, round);
+        prop_assert_eq!(self.lot.open(db, name.as_bytes(), round), told);
+        self.decide_round(key, round, |_| Outcome::Opened);
+        Ok(())
+    }
+
+    fn abort(&mut self, key: usize) -> Checked {
+        if let Value::Latch(Stored { round, ended: ended @ None, .. }) = &mut self.keyspace[key] {
+            let aborted = Outcome::Aborted(b"why"[..].into());
+            let round = *round;
+            *ended = Some(aborted.clone());
+            let waited = self.present().filter(|client| client.waits()).count();
+            self.decide_round(key, Some(round), |_| aborted.clone());
+            let wait = self.present().filter(|client| client.waits()).count();
+            let (db, name) = KEYS[key];
+            prop_assert_eq!(self.lot.abort(db, name.as_bytes(), round, b"why"), waited - wait);
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, key: usize, known: Option<&Outcome>) {
+        let (db, name) = KEYS[key];
+        let now = self.now;
+        if let Value::Latch(Stored { round, .. }) = self.keyspace[key] {
+            self.keyspace[key] = Value::Nothing;
+            match known {
+                Some(outcome) => self.lot.end(db, name.as_bytes(), round, outcome.clone()),
+                None => self.lot.remove(db, name.as_bytes(), round, now),
+            }
+            self.decide_round(key, Some(round), |stand| {
+                known.cloned().unwrap_or_else(|| stand.loss(now))
+            });
         }
     }
 
-    /// What the keeper of the lot does: look at the key of every queue.
-    fn look(&mut self) {
-        let turns = Kind::ALL.map(|kind| vec![kind; self.lot.rota_len(kind)]).concat();
-        for kind in turns {
-            let Some(watched) = self.lot.next_in_rota(kind) else {
-                continue;
-            };
-            let key = KEYS
-                .iter()
-                .position(|&(db, name)| db == watched.db && name.as_bytes() == &*watched.key)
-                .expect("a known key");
-            let stored = self.keyspace[key];
-            let found = match stored {
-                None => Sighting::Nothing,
-                Some(Stored { round, aborted }) => {
-                    let outcome = aborted.then(self::aborted);
-                    Sighting::Latch { round, outcome, expires: None }
-                }
-            };
-            if self.lot.observe(watched.queue, found, 0) {
-                self.lot.vanish(watched.queue, Outcome::Gone);
+    /// The lot is not told.
+    fn change(&mut self, key: usize, to: Change) {
+        let expires = |life: Option<i64>| life.map(|life| self.now + life);
+        let latch = |round, expires| Value::Latch(Stored { round, ended: None, expires });
+        self.keyspace[key] = match (to, &self.keyspace[key]) {
+            (Change::Latch { life }, _) => latch(Round::next(), expires(life)),
+            (Change::Life { life }, Value::Latch(stored)) => {
+                Value::Latch(Stored { expires: expires(life), ..stored.clone() })
             }
-            self.settle_on(key, stored.map(|stored| stored.round));
-            if let Some(Stored { round, aborted: true }) = stored {
-                self.decide_round(key, round, &aborted());
-            }
-        }
+            (Change::Life { .. }, other) => other.clone(),
+            (Change::Other, _) => Value::Other,
+            (Change::Nothing, _) => Value::Nothing,
+        };
+    }
+
+    /// What was taken has gone.
+    fn conclude(&mut self) {
+        self.lot.settle_suspended();
+        self.decide(|stand| match &stand.want {
+            Want::Taken(_, outcome) => Some(outcome.clone()),
+            _ => None,
+        });
     }
 
     fn flush(&mut self, db: Option<Db>) {
-        self.decide(&Outcome::Gone, |stand| stand.want == Want::Flushed);
-        self.lot.settle_suspended();
-        self.lot.flush(db, 0);
+        self.conclude();
+        self.lot.flush(db, self.now);
         let emptied = |key: usize| db.is_none_or(|db| KEYS[key].0 == db);
         for key in (0..KEYS.len()).filter(|&key| emptied(key)) {
-            self.keyspace[key] = None;
+            self.keyspace[key] = Value::Nothing;
         }
-        for stand in self.undecided().filter(|stand| emptied(stand.key)) {
-            if stand.want != Want::Coming {
-                stand.want = Want::Flushed;
+        self.take(|stand| emptied(stand.key));
+    }
+
+    /// A load, which says of each key nothing, or that there is no latch, or brings
+    /// the one that was there, as a new value. That takes time if all was emptied
+    /// before; of one that goes into the dataset, see the ignored tests.
+    fn load(&mut self, replaces: bool, brings: [Option<bool>; KEYS.len()], millis: i64) {
+        let before = self.keyspace.clone();
+        if replaces {
+            self.flush(None);
+            self.now += millis;
+        }
+        for key in 0..KEYS.len() {
+            // Of a key that lost its latch in this turn already, see the ignored tests.
+            if let Some(back) = brings[key].filter(|_| !self.has_taken(key)) {
+                self.displace(key);
+                self.keyspace[key] = match &before[key] {
+                    Value::Latch(stored) if back => {
+                        Value::Latch(Stored { round: Round::next(), ..stored.clone() })
+                    }
+                    _ => Value::Nothing,
+                };
             }
+        }
+        self.reload();
+    }
+
+    fn displace(&mut self, key: usize) {
+        let (db, name) = KEYS[key];
+        if let Value::Latch(Stored { round, .. }) = self.keyspace[key] {
+            self.lot.displace(db, name.as_bytes(), round, self.now);
+            self.take(|stand| stand.key == key && stand.want.is(Some(round)));
         }
     }
 
-    /// A load: everything is flushed, some latches come back, as new values.
-    fn load(&mut self, kept: [bool; KEYS.len()]) {
-        let before = self.keyspace;
-        self.flush(None);
-        for key in 0..KEYS.len() {
-            let back = before[key].filter(|_| kept[key]);
-            self.keyspace[key] = back.map(|stored| Stored { round: Round::next(), ..stored });
-        }
-        self.lot.reload(0);
-        for stand in self.undecided().filter(|stand| stand.want == Want::Flushed) {
+    /// Whoever came last to a key waits for the latch that may be back.
+    fn reload(&mut self) {
+        self.lot.reload(self.now);
+        let last: [_; KEYS.len()] =
+            std::array::from_fn(|key| self.open_at(key).map(Stand::taken_at).max());
+        self.decide(|stand| match &stand.want {
+            Want::Taken(_, outcome) if last[stand.key] != Some(stand.taken_at()) => {
+                Some(outcome.clone())
+            }
+            _ => None,
+        });
+        for stand in self.undecided().filter(|stand| stand.want != Want::Coming) {
             stand.want = Want::Reloaded;
         }
     }
 
-    /// What must be true at any time.
-    fn check(&self) -> Result<(), TestCaseError> {
-        for client in self.clients.iter().filter(|client| !client.left) {
-            let verdict = self.lot.verdict(client.ticket);
-            let expected = client.outcome();
-            if let (Rule::Any, Some(Verdict { outcome: Outcome::Opened, key })) =
-                (client.rule, &verdict)
-            {
-                let opened = client.stands.iter().any(|stand| {
-                    KEYS[stand.key].1.as_bytes() == &**key
-                        && matches!(stand.fate, Some((_, Outcome::Opened)))
-                });
-                prop_assert!(opened, "{:?} is told {:?}", client, key);
-            }
-            prop_assert_eq!(verdict.map(|verdict| verdict.outcome), expected, "{:?}", client);
-            prop_assert!(client.releases <= usize::from(client.outcome().is_some()));
+    fn swap(&mut self, a: Db, b: Db) {
+        self.lot.swap(a, b, self.now);
+        let now = self.now;
+        if a != b {
+            self.decide(|stand| {
+                let lost = [a, b].contains(&KEYS[stand.key].0) && stand.is_waiting();
+                (lost && stand.want != Want::Coming).then(|| stand.loss(now))
+            });
         }
-        let here = self.clients.iter().filter(|client| !client.left).count();
-        prop_assert_eq!(self.lot.parked(), here);
+        let before = self.keyspace.clone();
+        for (key, (db, name)) in KEYS.into_iter().enumerate() {
+            let from = if db == a { b } else { a };
+            if [a, b].contains(&db) {
+                let source = KEYS.iter().position(|&other| other == (from, name));
+                self.keyspace[key] = source.map_or(Value::Nothing, |source| before[source].clone());
+            }
+        }
+    }
+
+    /// What the keeper of the lot does: look at what is due, and then at every key.
+    fn look(&mut self) -> Checked {
+        self.now += 1; // what was seen is not due again before that
+        let due: BTreeSet<_> = (0..KEYS.len())
+            .filter(|&key| self.waiting(key).any(|stand| stand.is_due(self.now)))
+            .collect();
+        let mut seen = BTreeSet::new();
+        while let Some(watched) = self.lot.next_due(self.now) {
+            prop_assert!(seen.insert(self.look_at(&watched)?), "due twice");
+        }
+        prop_assert_eq!(seen, due);
+
+        let waited: BTreeSet<_> =
+            (0..KEYS.len()).filter(|&key| self.waiting(key).next().is_some()).collect();
+        let mut seen = BTreeSet::new();
+        for kind in Kind::ALL {
+            for _ in 0..self.lot.rota_len(kind) {
+                if let Some(watched) = self.lot.next_in_rota(kind) {
+                    seen.insert(self.look_at(&watched)?);
+                }
+            }
+        }
+        prop_assert_eq!(seen, waited);
+        Ok(())
+    }
+
+    /// Looks at the key of a queue, and answers which that is.
+    fn look_at(&mut self, watched: &Lookup<Rc<[u8]>>) -> Result<usize, TestCaseError> {
+        let is_it = |&(db, name): &(Db, &str)| (db, name.as_bytes()) == (watched.db, &*watched.key);
+        let key = KEYS.iter().position(is_it).expect("a known key");
+        let now = self.now;
+        let found = match &self.keyspace[key] {
+            Value::Nothing => Sighting::Nothing,
+            Value::Other => Sighting::Other,
+            Value::Latch(Stored { round, ended, expires }) => {
+                Sighting::Latch { round: *round, outcome: ended.clone(), expires: *expires }
+            }
+        };
+        // It was there, nothing told of its end, and its time has not come.
+        let has_vanished = found == Sighting::Nothing
+            && self.waiting(key).any(|stand| {
+                matches!(stand.want, Want::Round(_)) && stand.loss(now) == Outcome::Gone
+            });
+        prop_assert_eq!(self.lot.observe(watched.queue, found, now), has_vanished);
+        if has_vanished {
+            self.lot.vanish(watched.queue, Outcome::Expired);
+            self.decide(|stand| {
+                let lost = stand.key == key && matches!(stand.want, Want::Round(_));
+                lost.then_some(Outcome::Expired)
+            });
+        }
+        let Value::Latch(Stored { round, ended, expires }) = self.keyspace[key].clone() else {
+            self.lose_others(key, None);
+            return Ok(key);
+        };
+        self.lose_others(key, Some(round));
+        self.learn(key, Some(round), expires);
+        if let Some(outcome) = ended {
+            self.decide_round(key, Some(round), |_| outcome.clone());
+        }
+        Ok(key)
+    }
+
+    /// Nobody is released twice, and nobody before those whose wait ended earlier, or
+    /// who have waited longer for the same.
+    fn release(&mut self, limit: usize) -> Checked {
+        let batch = self.lot.next_batch(limit);
+        prop_assert!(batch.len() <= limit);
+        for handle in batch {
+            let client = &mut self.clients[handle];
+            prop_assert!(!client.left && !client.released, "{:?}", client);
+            client.released = true;
+            let verdict = client.told.as_ref().expect("its wait is over");
+            let place = (KEYS[client.stands[0].key].0, Rc::clone(&verdict.key));
+            let turn = Turn { when: client.verdicts().0, place, handle };
+            prop_assert!(
+                self.last.as_ref().is_none_or(|last| turn.may_follow(last)),
+                "{:?} after {:?}",
+                turn,
+                self.last
+            );
+            self.last = Some(turn);
+        }
+        Ok(())
+    }
+
+    /// What must be true at any time.
+    fn check(&mut self) -> Checked {
+        for client in self.clients.iter_mut().filter(|client| !client.left) {
+            let verdict = self.lot.verdict(client.ticket);
+            let (_, expected) = client.verdicts();
+            prop_assert_eq!(verdict.is_none(), expected.is_empty(), "{:?}", client);
+            prop_assert!(verdict.iter().all(|verdict| expected.contains(verdict)), "{:?}", client);
+            prop_assert!(client.told.is_none() || client.told == verdict, "{:?}", client);
+            client.told = verdict;
+        }
+        let all_released = self.present().all(|client| client.released || client.waits());
+        prop_assert!(all_released || self.lot.has_releases());
+        prop_assert_eq!(self.lot.parked(), self.present().count());
+        let any_taken = (0..KEYS.len()).any(|key| self.has_taken(key));
+        prop_assert!(!any_taken || self.lot.has_suspended());
+        self.check_keys()
+    }
+
+    fn check_keys(&self) -> Checked {
+        let mut crowds = Vec::new();
+        for (key, (db, name)) in KEYS.into_iter().enumerate() {
+            let here = |client: &&Client| {
+                client.stands.iter().any(|stand| stand.key == key && stand.is_waiting())
+            };
+            let waiters = self.present().filter(here).count();
+            prop_assert_eq!(self.lot.parked_on(db, name.as_bytes()), waiters);
+            if let Value::Latch(Stored { round, .. }) = self.keyspace[key] {
+                let waited_for = self.is_waited_for(key, Some(round));
+                prop_assert_eq!(self.lot.is_waited_for(db, name.as_bytes(), round), waited_for);
+            }
+            if let Some(first) = self.present().find(here) {
+                let key: Rc<[u8]> = name.as_bytes().into();
+                crowds.push((db, WaitedKey { key, waiters, since: first.since }));
+            }
+        }
+        prop_assert_eq!(self.lot.waited_key_count(), crowds.len());
+        for db in 0..2 {
+            let mut told = self.lot.waited_keys(db);
+            told.sort_by(|a, b| a.key.cmp(&b.key));
+            let expected = crowds.iter().filter(|(of, _)| *of == db).map(|(_, crowd)| crowd);
+            prop_assert!(told.iter().eq(expected), "{:?} {:?}", told, crowds);
+        }
         Ok(())
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(config())]
 
     #[test]
     fn every_wait_ends_once_and_with_the_right_outcome(
@@ -395,25 +457,30 @@ proptest! {
     ) {
         let mut model = Model::default();
         for event in &events {
-            model.apply(event);
+            model.apply(event)?;
             model.check()?;
         }
         // In the end every latch comes, and opens: nobody may be left behind.
-        model.apply(&Event::Look);
+        model.apply(&Event::Look)?;
         for key in 0..KEYS.len() {
-            model.apply(&Event::Create { key });
-            model.apply(&Event::Open { key });
+            if let Value::Other = model.keyspace[key] {
+                model.apply(&Event::Change { key, to: Change::Nothing })?;
+            }
+            model.apply(&Event::Set { key, life: None })?;
+            model.apply(&Event::Open { key, lingers: false })?;
         }
-        model.apply(&Event::Release { limit: usize::MAX });
+        model.check()?;
+        model.apply(&Event::Release { limit: 1_000 })?;
         model.check()?;
         for client in 0..model.clients.len() {
-            let Client { left, releases, .. } = model.clients[client];
-            prop_assert!(left || releases == 1, "{:?}", model.clients[client]);
-            model.apply(&Event::Leave { client });
+            let Client { left, released, .. } = model.clients[client];
+            prop_assert!(left || released, "{:?}", model.clients[client]);
+            model.apply(&Event::Leave { client })?;
         }
-        prop_assert_eq!((model.lot.parked(), model.lot.waited_key_count()), (0, 0));
-        prop_assert!(Kind::ALL.iter().all(|&kind| model.lot.rota_len(kind) == 0));
-        prop_assert!(model.lot.due.is_empty());
-        prop_assert!(model.lot.queues.is_empty() && model.lot.next_batch(1).is_empty());
+        let Model { mut lot, .. } = model;
+        prop_assert_eq!((lot.parked(), lot.waited_key_count(), lot.has_releases()), (0, 0, false));
+        prop_assert!(Kind::ALL.iter().all(|&kind| lot.rota_len(kind) == 0));
+        prop_assert!(lot.queues.is_empty() && lot.by_key.is_empty() && lot.due.is_empty());
+        prop_assert!(lot.next_batch(1).is_empty());
     }
 }
