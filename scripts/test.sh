@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 . scripts/common.sh
 
 # What differs most from server to server, in the files of tests/ that are quick.
-short='set countdown commands waiting leaving transactions removal payload metadata refused untold verdicts convergence keys looks clock shadow memory_limit'
+short='set countdown commands waiting leaving transactions removal payload metadata refused untold verdicts convergence keys looks clock shadow memory_limit prompt crash_report'
 
 if [ "${1:-}" = --short ]; then
     shift
