@@ -60,7 +60,7 @@ impl Events for Lifecycle {
     /// latches in new values.
     fn loaded(lock: Locked<'_>) {
         let somebody_waits = with_lot(lock, |lot| {
-            lot.reload(now());
+            lot.reload();
             lot.parked() > 0
         });
         RELOADED.store(somebody_waits, Ordering::Relaxed);

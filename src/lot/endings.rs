@@ -85,9 +85,13 @@ impl<H, K: Name> Lot<H, K> {
 
     /// A dataset was loaded in place of the old one, or into it: all queues wait
     /// on, until their keys have been looked at.
-    pub(crate) fn reload(&mut self, now: i64) {
-        for id in std::mem::take(&mut self.suspended) {
+    pub(crate) fn reload(&mut self) {
+        // The youngest first: of two that were taken from one key, that may be back.
+        for id in std::mem::take(&mut self.suspended).into_iter().rev() {
             let Some(queue) = self.queues.get_mut(&id) else {
+                continue;
+            };
+            let Phase::Suspended(outcome) = queue.phase.clone() else {
                 continue;
             };
             let (db, key, expires) = (queue.db, queue.key.clone(), queue.expires);
@@ -98,7 +102,7 @@ impl<H, K: Name> Lot<H, K> {
                     self.expect_expiry(id, expires, None);
                 }
                 // Somebody has found it missing, or another one, since it was taken.
-                Entry::Occupied(_) => self.settle_removed(id, now),
+                Entry::Occupied(_) => self.settle_unlisted(id, outcome),
             }
         }
         for queue in self.queues.values_mut() {

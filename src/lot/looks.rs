@@ -51,9 +51,11 @@ pub(crate) enum Sighting {
 }
 
 impl<H, K: Name> Lot<H, K> {
-    /// Notes when a latch expires, in Unix ms; `None`: never, or not any more.
+    /// The latch of this round is there. Notes when it expires, in Unix ms; `None`: never, or
+    /// not any more.
     pub(crate) fn note_expiry(&mut self, db: Db, key: &[u8], round: Round, expires: Option<i64>) {
         if let Some(id) = self.find(db, key, Some(round)) {
+            self.want(id, Wanted::This(round));
             self.expect_expiry(id, expires, None);
         }
     }

@@ -151,8 +151,6 @@ impl Model {
         let expires = life.map(|life| self.now + life);
         let round = match self.keyspace[key] {
             Value::Other => return,
-            // Of a latch that came unseen, see the ignored test.
-            Value::Latch(_) if self.waiting(key).any(|stand| stand.want == Want::Coming) => return,
             Value::Latch(Stored { round, ended: None, .. }) => round,
             Value::Latch(_) => Round::next(),
             Value::Nothing => {
@@ -165,7 +163,7 @@ impl Model {
             }
         };
         self.lot.note_expiry(db, name.as_bytes(), round, expires);
-        self.note(key, round, expires);
+        self.learn(key, Some(round), expires);
         self.keyspace[key] = Value::Latch(Stored { round, ended: None, expires });
     }
 
@@ -250,17 +248,14 @@ impl Model {
     }
 
     /// A load, which says of each key nothing, or that there is no latch, or brings
-    /// the one that was there, as a new value. That takes time if all was emptied
-    /// before; of one that goes into the dataset, see the ignored tests.
+    /// the one that was there, as a new value.
     fn load(&mut self, replaces: bool, brings: [Option<bool>; KEYS.len()], millis: i64) {
         let before = self.keyspace.clone();
         if replaces {
             self.flush(None);
-            self.now += millis;
         }
         for key in 0..KEYS.len() {
-            // Of a key that lost its latch in this turn already, see the ignored tests.
-            if let Some(back) = brings[key].filter(|_| !self.has_taken(key)) {
+            if let Some(back) = brings[key] {
                 self.displace(key);
                 self.keyspace[key] = match &before[key] {
                     Value::Latch(stored) if back => {
@@ -270,6 +265,7 @@ impl Model {
                 };
             }
         }
+        self.now += millis;
         self.reload();
     }
 
@@ -283,7 +279,7 @@ impl Model {
 
     /// Whoever came last to a key waits for the latch that may be back.
     fn reload(&mut self) {
-        self.lot.reload(self.now);
+        self.lot.reload();
         let last: [_; KEYS.len()] =
             std::array::from_fn(|key| self.open_at(key).map(Stand::taken_at).max());
         self.decide(|stand| match &stand.want {

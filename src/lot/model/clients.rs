@@ -172,15 +172,6 @@ impl Model {
         }
     }
 
-    /// When the latch of this round expires.
-    pub(super) fn note(&mut self, key: usize, round: Round, expires: Option<i64>) {
-        for stand in self.undecided().filter(|stand| stand.key == key) {
-            if stand.want.is(Some(round)) {
-                stand.expires = expires;
-            }
-        }
-    }
-
     /// Everybody at the key who can only be there for another latch than this one has
     /// lost theirs.
     pub(super) fn lose_others(&mut self, key: usize, round: Option<Round>) {

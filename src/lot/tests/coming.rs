@@ -51,7 +51,6 @@ fn a_latch_to_come_may_come_open_or_aborted() {
 }
 
 #[test]
-#[ignore = "a bug: they wait on, and its time stays, for whatever comes next"]
 fn a_latch_that_came_unseen_and_is_set_again_has_come() {
     let mut lot = Lot::default();
     let ticket = park_on(&mut lot, 0, &[("k", None)], Rule::All, 1);

@@ -17,7 +17,7 @@ fn a_flush_of_one_database_leaves_the_others_alone() {
 fn a_load_that_brings_the_latch_back_keeps_its_clients() {
     let (mut lot, _, tickets) = parked("k", &[1]);
     lot.flush(None, 0);
-    lot.reload(0);
+    lot.reload();
     lot.settle_suspended();
     let loaded = Round::next();
     let id = first_queue(&mut lot);
@@ -32,7 +32,7 @@ fn what_happens_to_a_latch_right_after_a_load_happens_to_the_one_that_came_back(
     let reloaded = || {
         let (mut lot, _, tickets) = parked("k", &[1]);
         lot.flush(None, 0);
-        lot.reload(0);
+        lot.reload();
         (lot, Round::next(), tickets[0])
     };
     let (mut lot, loaded, ticket) = reloaded();
@@ -53,7 +53,7 @@ fn what_happens_to_a_latch_right_after_a_load_happens_to_the_one_that_came_back(
 #[test]
 fn a_latch_made_right_after_a_load_is_not_the_one_before_it() {
     let (mut lot, _, tickets) = parked("k", &[1]);
-    lot.reload(0);
+    lot.reload();
     lot.create(0, b"k", Round::next(), 0);
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
 }
@@ -66,7 +66,7 @@ fn a_flush_before_that_of_a_load_was_a_removal() {
     let later = park(&mut lot, 0, "k", made, 2);
     lot.settle_suspended();
     lot.flush(None, 0);
-    lot.reload(0);
+    lot.reload();
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
     assert_eq!(outcome(&lot, later), None);
 }
@@ -75,7 +75,7 @@ fn a_flush_before_that_of_a_load_was_a_removal() {
 fn a_load_that_does_not_bring_the_latch_back_is_a_removal() {
     let (mut lot, _, tickets) = parked("k", &[1]);
     lot.flush(None, 0);
-    lot.reload(0);
+    lot.reload();
     let id = first_queue(&mut lot);
     assert!(!lot.observe(id, Sighting::Nothing, 0));
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
@@ -87,7 +87,7 @@ fn who_came_between_a_flush_and_a_load_into_it_waits_on_and_who_was_there_does_n
         let (mut lot, _, tickets) = parked("k", &[1]);
         lot.flush(None, 0);
         let later = park_on(&mut lot, 0, &[("k", round)], Rule::All, 2);
-        lot.reload(0);
+        lot.reload();
         assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
         assert_eq!(outcome(&lot, later), None);
         lot.open(0, b"k", Some(Round::next()));
@@ -100,7 +100,7 @@ fn a_queue_that_waits_for_the_end_of_a_load_keeps_its_turn() {
     let (mut lot, _, _tickets) = parked("k", &[1]);
     lot.flush(None, 0);
     assert_eq!(looked_at(&mut lot, Kind::Present, 2), "");
-    lot.reload(0);
+    lot.reload();
     assert_eq!(looked_at(&mut lot, Kind::Present, 2), "kk");
 }
 
@@ -126,7 +126,7 @@ fn a_load_takes_latches_one_by_one_and_may_bring_them_back() {
     assert!(lot.has_suspended());
     assert!(!lot.is_waited_for(0, b"k", round), "until it is back");
     assert_eq!(outcome(&lot, tickets[0]), None);
-    lot.reload(0);
+    lot.reload();
     assert!(!lot.has_suspended());
     let loaded = Round::next();
     assert!(lot.open(0, b"k", Some(loaded)));
@@ -147,20 +147,19 @@ fn a_latch_that_a_load_takes_was_not_there_for_those_who_wait_for_one_to_come() 
 fn what_one_load_has_brought_back_the_next_may_bring_back_too() {
     let (mut lot, _, tickets) = parked("k", &[1]);
     lot.flush(None, 0);
-    lot.reload(0);
-    lot.reload(0);
+    lot.reload();
+    lot.reload();
     assert_eq!(outcome(&lot, tickets[0]), None);
 }
 
 #[test]
-#[ignore = "a bug: the elder waits on, for a latch that it never knew, and the younger does not"]
 fn of_two_latches_that_were_taken_from_a_key_the_last_may_be_back() {
     let (mut lot, _, tickets) = parked("k", &[1]);
     lot.flush(None, 0);
     let made = Round::next();
     let younger = park(&mut lot, 0, "k", made, 2);
     lot.displace(0, b"k", made, 0);
-    lot.reload(0);
+    lot.reload();
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
     assert_eq!(outcome(&lot, younger), None);
 }

@@ -79,7 +79,7 @@ fn what_is_seen_at_a_key_is_nothing_to_those_whose_latch_went_just_before() {
     let id = first_queue(&mut lot);
     lot.displace(0, b"k", round, 0);
     assert!(!lot.observe(id, Sighting::Nothing, 0), "a load may bring it back");
-    lot.reload(0);
+    lot.reload();
     lot.open(0, b"k", Some(round));
     assert!(!lot.observe(id, closed(Round::next()), 0));
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Opened));

@@ -15,14 +15,14 @@ const REMOVALS: [fn(&mut Lot<Handle>, Round, i64); 10] = [
     },
     |lot, _, now| {
         lot.flush(None, 0);
-        lot.reload(now);
+        lot.reload();
         let id = first_queue(lot);
         assert!(!lot.observe(id, Sighting::Nothing, now));
     },
     |lot, _, now| {
         lot.flush(None, now);
         park(lot, 0, "k", Round::next(), 2);
-        lot.reload(now);
+        lot.reload();
     },
     |lot, _, now| lot.swap(0, 1, now),
     |lot, _, now| lot.create(0, b"k", Round::next(), now),
@@ -128,17 +128,16 @@ fn a_latch_that_was_taken_is_not_due_until_a_load_may_have_brought_it_back() {
         let (mut lot, round, _) = parked_with_expiry("k", Some(10));
         take(&mut lot, round);
         assert_eq!(lot.next_due(11), None);
-        lot.reload(11);
+        lot.reload();
         assert!(lot.next_due(11).is_some());
     }
 }
 
 #[test]
-#[ignore = "a bug: the time of the load counts, though the latch was gone before it"]
 fn who_was_there_before_a_flush_is_judged_by_when_that_was() {
     let (mut lot, _, ticket) = parked_with_expiry("k", Some(100));
     lot.flush(None, 50);
     park(&mut lot, 0, "k", Round::next(), 2);
-    lot.reload(150);
+    lot.reload();
     assert_eq!(outcome(&lot, ticket), Some(Outcome::Gone));
 }
