@@ -83,7 +83,7 @@ fn an_arrival_waits_for_the_round_that_its_own_event_ends() {
         ("DEL job", gone()),
     ] {
         client.run("LATCH.SET job 3");
-        assert_eq!(client.run(&format!("CALLER.ONCE {command}")), ok());
+        assert_eq!(client.run(&format!("CALLER.ONCE latch.countdown {command}")), ok());
         let mut arriving = server.client();
         arriving.send_line("LATCH.ARRIVE job 0 ID a");
         arriving.receives_only(&told);
@@ -91,7 +91,7 @@ fn an_arrival_waits_for_the_round_that_its_own_event_ends() {
     }
     // A latch that is set again within is the next one, and nobody waits for it.
     client.run("LATCH.SET job 3");
-    assert_eq!(client.run("CALLER.ONCE EVAL redis.call('LATCH.COUNTDOWN','job',5)redis.call('LATCH.SET','job',7) 0"), ok());
+    assert_eq!(client.run("CALLER.ONCE latch.countdown EVAL redis.call('LATCH.COUNTDOWN','job',5)redis.call('LATCH.SET','job',7) 0"), ok());
     let mut arriving = server.client();
     arriving.send_line("LATCH.ARRIVE job 0 ID a");
     arriving.receives_only(&ok());
@@ -129,4 +129,30 @@ fn a_panic_in_a_command_is_an_error_reply_and_nothing_else() {
     assert_eq!(client.run("LATCH.COUNTDOWN job"), int(0));
     assert_eq!(waiter.receive(), ok());
     server.wait_blocked(0);
+}
+
+#[test]
+fn a_latch_that_a_module_takes_away_as_it_is_made_has_been_and_gone() {
+    let server = server_with_a_caller();
+    let mut client = server.client();
+    for set in ["LATCH.SET job 2", "LATCH.SET job 2 EX 10", "LATCH.SET job 0 LINGER 10"] {
+        for (command, left) in [("DEL job", 0), ("SET job x", 1), ("LATCH.SET job 7", 1)] {
+            if left == 0 && !server.survives_deletions_of_new_keys() {
+                continue;
+            }
+            assert_eq!(client.run(&format!("CALLER.ONCE new {command}")), ok());
+            assert_eq!(client.run(set), ok(), "{command}");
+            assert_eq!(client.run("EXISTS job"), int(left), "{set}, {command}");
+            client.run("DEL job");
+        }
+    }
+}
+
+#[test]
+fn what_a_module_puts_in_place_of_a_latch_as_it_is_made_keeps_its_own_time() {
+    let server = server_with_a_caller();
+    let mut client = server.client();
+    assert_eq!(client.run("CALLER.ONCE new SET job x"), ok());
+    assert_eq!(client.run("LATCH.SET job 2 EX 10"), ok());
+    assert_eq!((client.run("GET job").text(), client.run("TTL job")), ("x".into(), int(-1)));
 }

@@ -101,7 +101,8 @@ fn store<'a>(
     } else {
         let opening = make(ctx, name, key, Latch::new(count, options.linger));
         key = Key::write(ctx, name);
-        if key.value()?.is_none_or(|latch| latch.round() != opening.round) {
+        let is_there = |latch: &Latch| latch.round() == opening.round;
+        if !matches!(key.value(), Ok(Some(latch)) if is_there(latch)) {
             return Ok(()); // who heard of it has taken it away again
         }
         opening
@@ -117,7 +118,10 @@ fn store<'a>(
     let expires = key.expiry();
     drop(key);
     propagate(ctx, name, count, &Options { expiry, ..*options });
-    with_lot(ctx.lock(), |lot| lot.note_expiry(ctx.db(), name.bytes(), opening.round, expires));
+    if !ctx.is_loading() {
+        let (db, round) = (ctx.db(), opening.round);
+        with_lot(ctx.lock(), |lot| lot.note_expiry(db, name.bytes(), round, expires));
+    }
     announce(ctx, name, event);
     Ok(())
 }

@@ -57,6 +57,12 @@ impl Server {
         !forgets.contains(&self.version())
     }
 
+    /// Does a server live on if a module deletes a key in the event `new` of that key?
+    /// Redis 7.0 does not, whatever has made the key, `SET` among them.
+    pub fn survives_deletions_of_new_keys(&self) -> bool {
+        self.version() >= (7, 2, 0)
+    }
+
     /// Does it count the turns of its event loop? Redis 7.0 does not.
     pub fn counts_turns(&self) -> bool {
         self.version() >= (7, 2, 0)

@@ -60,11 +60,11 @@ fn yield_to_clients(ctx: &Context) {
     unsafe { yield_now(ctx.get_raw(), flags, c"a slow command".as_ptr()) };
 }
 
-/// What is to be called when a latch counts down, by `CALLER.ONCE`.
+/// An event, and what is to be called from within it, by `CALLER.ONCE`.
 static ONCE: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// `CALLER.ONCE command [arg ...]`: calls it at the next event `latch.countdown`,
-/// from within that.
+/// `CALLER.ONCE event command [arg ...]`: calls it at the next such event, from within
+/// that.
 fn call_at_the_next_event(_: &Context, args: Vec<RedisString>) -> RedisResult {
     let words = args.iter().skip(1).map(|word| word.to_string_lossy()).collect();
     *ONCE.lock().expect("nobody panics") = words;
@@ -72,13 +72,17 @@ fn call_at_the_next_event(_: &Context, args: Vec<RedisString>) -> RedisResult {
 }
 
 fn on_event(ctx: &Context, _: NotifyEvent, event: &str, _: &[u8]) {
-    if event == "latch.countdown" {
-        let words = mem::take(&mut *ONCE.lock().expect("nobody panics"));
-        if let [command, args @ ..] = words.as_slice() {
-            let args: Vec<_> = args.iter().map(String::as_str).collect();
-            // What comes of it is for the test to see.
-            drop(ctx.call(command, args.as_slice()));
+    let words = {
+        let mut once = ONCE.lock().expect("nobody panics");
+        if once.first().is_none_or(|awaited| awaited != event) {
+            return;
         }
+        mem::take(&mut *once)
+    };
+    if let [_, command, args @ ..] = words.as_slice() {
+        let args: Vec<_> = args.iter().map(String::as_str).collect();
+        // What comes of it is for the test to see.
+        drop(ctx.call(command, args.as_slice()));
     }
 }
 
@@ -94,6 +98,6 @@ redis_module! {
         ["caller.yield", call_and_yield, "write", 0, 0, 0, ""],
     ],
     event_handlers: [
-        [@MODULE: on_event],
+        [@NEW @MODULE: on_event],
     ],
 }
