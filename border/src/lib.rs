@@ -27,6 +27,12 @@
 //! - A handle and a timer that are kept too long do nothing.
 //! - What the server frees was made by its own allocator, which is the global one of
 //!   the module.
+//!
+//! What nothing keeps but care, so far: a client is blocked once, by the command that it
+//! has sent, which then replies nothing else; `replicate_verbatim` is for commands only;
+//! what is registered is registered while the module is loaded; nothing in the keyspace is
+//! looked up as a value is unlinked; no value needs an alignment above 8; and nothing of
+//! what is shared is kept in a thread-local, which clippy.toml of the module forbids.
 
 /// The entry point of this name, which every supported server has.
 macro_rules! api {
