@@ -1,7 +1,7 @@
 //! The settings: `CONFIG SET latch.…`, or arguments of `loadmodule`.
 
 use border::config::{Setting, apply};
-use border::context::Context;
+use border::entry::Loading;
 
 use crate::numbers::parse_integer;
 
@@ -31,11 +31,11 @@ pub(crate) fn wake_batch() -> usize {
 ///
 /// # Errors
 /// What the server refused.
-pub(crate) fn register(ctx: Context<'_>) -> Result<(), String> {
+pub(crate) fn register(loading: &Loading<'_>) -> Result<(), String> {
     for setting in SETTINGS {
-        setting.register(ctx)?;
+        setting.register(loading)?;
     }
-    apply(ctx)
+    apply(loading)
 }
 
 /// Takes `name value` pairs from the `loadmodule` line.

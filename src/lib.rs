@@ -33,8 +33,7 @@ mod wait;
 
 use std::ffi::CStr;
 
-use border::context::Context;
-use border::entry::Module;
+use border::entry::{Loading, Module};
 use border::string::Str;
 use border::{data_type, events, info, turns};
 
@@ -63,17 +62,14 @@ impl Module for LatchModule {
             + number(env!("CARGO_PKG_VERSION_PATCH"))
     };
 
-    fn load(ctx: Context<'_>, args: &[Str<'_>]) -> Result<(), String> {
+    fn load(loading: &Loading<'_>, args: &[Str<'_>]) -> Result<(), String> {
         config::read_arguments(args)?;
-        turns::register::<Lifecycle>();
-        // What can be refused for a user's mistake comes first: Redis 7.0 does not
-        // take back a subscription when the rest fails, and would call into a
-        // module that is gone.
-        config::register(ctx)
-            .and_then(|()| data_type::register::<Lifecycle>(ctx))
-            .and_then(|()| commands::register(ctx))
-            .and_then(|()| info::register::<LatchSection>(ctx))
-            .and_then(|()| events::subscribe::<Lifecycle>(ctx))
+        events::subscribe::<Lifecycle>(loading);
+        turns::register::<Lifecycle>(loading)
+            .and_then(|()| config::register(loading))
+            .and_then(|()| data_type::register::<Lifecycle>(loading))
+            .and_then(|()| commands::register(loading))
+            .and_then(|()| info::register::<LatchSection>(loading))
             .map_err(|refused| format!("the server refused {refused}"))
     }
 }

@@ -6,6 +6,7 @@
 use std::time::Instant;
 
 use border::blocking::{self, Handle, Wait};
+use border::command::Call;
 use border::context::{Context, now};
 use border::lock::{Locked, Shared};
 use border::string::SharedStr;
@@ -50,18 +51,18 @@ pub(crate) fn with_lot<T>(lock: Locked<'_>, access: impl FnOnce(&mut ServerLot) 
 /// ms (`None`: for ever). Its wait is made from its ticket. False if the server
 /// does not block it.
 pub(crate) fn park<W: Wait + 'static>(
-    ctx: Context<'_>,
+    call: Call<'_>,
     targets: &[Target<'_>],
     rule: Rule,
     timeout: Option<i64>,
     wait: impl FnOnce(Ticket) -> W,
 ) -> bool {
     let first = targets.first().map_or(&b""[..], |target| target.key);
-    let (db, shadow) = (ctx.db(), shadow_of(ctx, first));
-    let (parked, waiters) = with_lot(ctx.lock(), |lot| {
+    let (db, shadow) = (call.db(), shadow_of(*call, first));
+    let (parked, waiters) = with_lot(call.lock(), |lot| {
         // To block a client calls nothing back: the lot may be lent meanwhile.
         let ticket = lot.join(db, targets, rule, now(), |ticket| {
-            blocking::block(ctx, &shadow, timeout.unwrap_or(0), wait(ticket))
+            blocking::block(call, &shadow, timeout.unwrap_or(0), wait(ticket))
         });
         (ticket.is_some(), lot.parked())
     });
@@ -69,7 +70,7 @@ pub(crate) fn park<W: Wait + 'static>(
         stats::PARKED.count();
         stats::PEAK.raise(waiters as u64);
     }
-    release_soon(ctx.lock()); // of a latch that was replaced, unnoticed until now
+    release_soon(call.lock()); // of a latch that was replaced, unnoticed until now
     parked
 }
 

@@ -2,6 +2,8 @@
 //! what is moved.
 
 use std::ffi::CStr;
+#[cfg(feature = "fault-injection")]
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use border::data_type::{DataType, Registration};
 use border::defrag::Defrag;
@@ -16,6 +18,10 @@ use crate::time::format_seconds;
 
 /// A key that may hold a latch.
 pub(crate) type Key<'a> = key::Key<'a, Latch>;
+
+/// Whether to save a latch panics: for the tests.
+#[cfg(feature = "fault-injection")]
+pub(crate) static PANICS_ON_SAVE: AtomicBool = AtomicBool::new(false);
 
 static REGISTRATION: Registration<Latch> = Registration::new();
 
@@ -47,6 +53,8 @@ impl DataType for Latch {
     }
 
     fn save(&self, to: &mut Writer) {
+        #[cfg(feature = "fault-injection")]
+        assert!(!PANICS_ON_SAVE.load(Ordering::Relaxed), "on purpose, before a latch is saved");
         let more = self.total() != self.count() || self.has_extra();
         to.save(self.count().cast_unsigned() << 1 | u64::from(more));
         if !more {

@@ -3,6 +3,7 @@
 //! In between, the lot has it: see `lot.rs`.
 
 use border::blocking;
+use border::command::Call;
 use border::context::{Context, now};
 use border::lock::Locked;
 use border::reply::Reply;
@@ -32,31 +33,31 @@ pub(crate) enum Success {
 /// # Errors
 /// If there is no room, or the server does not block this client, for a reason of its own.
 pub(crate) fn begin(
-    ctx: Context<'_>,
+    call: Call<'_>,
     targets: &[Target<'_>],
     rule: Rule,
     timeout: Timeout,
     success: Success,
 ) -> Result<Reply, Error> {
-    if ctx.denies_blocking() {
+    if call.denies_blocking() {
         return Ok(Reply::Null);
     }
-    expect_room(ctx, targets)?;
+    expect_room(*call, targets)?;
     let millis = match timeout {
         Timeout::Never => None,
         Timeout::Millis(millis) => Some(millis),
     };
     let deadline = millis.map(|millis| now() + millis);
     let wait = |ticket| Wait { ticket, deadline, success };
-    if !parking::park(ctx, targets, rule, millis, wait) {
+    if !parking::park(call, targets, rule, millis, wait) {
         stats::REFUSED.count();
         return Err(Error::CannotWait);
     }
-    sweep::begin(ctx);
+    sweep::begin(*call);
     if let Some(deadline) = deadline {
-        timeouts::add(ctx, deadline);
+        timeouts::add(*call, deadline);
     }
-    Ok(Reply::Later)
+    Ok(Reply::Answered)
 }
 
 /// # Errors

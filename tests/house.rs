@@ -107,13 +107,13 @@ fn no_module_needs_one_that_needs_it() {
     }
 }
 
-/// Whether a body is a call of `guarded`, and nothing else.
+/// Whether a body is a call of `guarded` or `or_abort`, and nothing else.
 fn is_guarded(body: &Group) -> bool {
     let mut body = body.stream().into_iter();
     let name = body.next().map(|token| token.to_string());
     let call = matches!(body.next(), Some(TokenTree::Group(_)));
     let rest: Vec<_> = body.map(|token| token.to_string()).collect();
-    name.as_deref() == Some("guarded") && call && (rest.is_empty() || rest == [";"])
+    matches!(name.as_deref(), Some("guarded" | "or_abort")) && call && (rest.is_empty() || rest == [";"])
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Reply, Server, aborted, caller, error, faulty, gone, int, ok};
+use common::{PATIENCE, Reply, Server, aborted, caller, error, eventually, faulty, gone, int, ok};
 
 /// A server with the module of `modules/caller.rs` beside ours.
 fn server_with_a_caller() -> Server {
@@ -129,6 +129,24 @@ fn a_panic_in_a_command_is_an_error_reply_and_nothing_else() {
     assert_eq!(client.run("LATCH.COUNTDOWN job"), int(0));
     assert_eq!(waiter.receive(), ok());
     server.wait_blocked(0);
+}
+
+#[test]
+fn a_save_that_panics_fails_and_leaves_the_last_one_alone() {
+    let mut server = Server::builder().without_module().config("loadmodule", &faulty()).start();
+    assert_eq!(server.run("LATCH.SET job 3"), ok());
+    assert_eq!(server.run("SAVE"), ok());
+    assert_eq!(server.run("LATCH.COUNTDOWN job"), int(2));
+    assert_eq!(server.run("LATCH.PANIC SAVE"), ok());
+    server.run("BGSAVE").text();
+    eventually("the end of BGSAVE", PATIENCE, || {
+        (server.info("rdb_bgsave_in_progress") == "0").then_some(())
+    });
+    assert_eq!(server.info("rdb_last_bgsave_status"), "err");
+    assert_eq!(server.run("LATCH.GET job"), int(2));
+    server.kill9();
+    server.start_again();
+    assert_eq!(server.run("LATCH.GET job"), int(3));
 }
 
 #[test]

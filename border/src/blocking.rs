@@ -18,6 +18,7 @@ use std::rc::Rc;
 
 use redis_module::raw;
 
+use crate::command::Call;
 use crate::context::{Context, ERR, OK};
 use crate::key;
 use crate::lock::Locked;
@@ -65,13 +66,15 @@ impl Handle {
     }
 }
 
-/// Blocks the client of a command under a name, for `timeout` ms (0: for ever).
-/// `None` if the server does not, as in a transaction; then the wait never ends.
+/// Blocks the client of a command under a name, for `timeout` ms (0: for ever). It gets
+/// nothing of what the command returns then.
+/// `None` if the server does not, as in a transaction, or if the client has been blocked or
+/// answered; then the wait never ends.
 ///
 /// # Panics
 /// If a key is open: the command is over for the server.
 pub fn block<W: Wait + 'static>(
-    ctx: Context<'_>,
+    call: Call<'_>,
     name: &OwnedStr,
     timeout: i64,
     wait: W,
@@ -80,7 +83,7 @@ pub fn block<W: Wait + 'static>(
     const LONGEST: i64 = i64::MAX / 4;
 
     key::assert_none_open();
-    if ctx.denies_blocking() {
+    if call.denies_blocking() || !call.answer() {
         return None;
     }
     let timeout = timeout.clamp(0, LONGEST);
@@ -91,7 +94,7 @@ pub fn block<W: Wait + 'static>(
     // and that reference is theirs from here on.
     let client = unsafe {
         api!(RedisModule_BlockClientOnKeys)(
-            ctx.as_ptr(),
+            call.as_ptr(),
             Some(on_ready),
             Some(on_timeout::<W>),
             Some(on_end::<W>),
@@ -102,6 +105,7 @@ pub fn block<W: Wait + 'static>(
         )
     };
     if client.is_null() {
+        call.unanswer();
         // SAFETY: the server did not take the reference, so it is still ours.
         drop(unsafe { Rc::from_raw(data) });
         return None;

@@ -1,11 +1,15 @@
 //! Commands: how the server calls them.
 
-use std::ffi::c_int;
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::ffi::{CStr, CString, c_int};
+use std::ops::Deref;
 
 use redis_module::raw;
 
 use crate::context::{Context, ERR, OK};
 use crate::description::describe;
+use crate::entry::Loading;
 use crate::panic::guarded;
 use crate::reply::{Refusal, Reply};
 use crate::spec::{KeyPlace, KeyUse, Spec};
@@ -23,7 +27,38 @@ pub trait Command {
     ///
     /// # Errors
     /// What the client is told; nothing may have changed then.
-    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Self::Error>;
+    fn run(call: Call<'_>, args: &[Str<'_>]) -> Result<Reply, Self::Error>;
+}
+
+/// A command that is running: its context, and what can be done once.
+///
+/// Its client gets one answer: what the command returns, unless the client has been
+/// blocked or answered through this.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    ctx: Context<'a>,
+    is_answered: &'a Cell<bool>,
+}
+
+impl<'a> Deref for Call<'a> {
+    type Target = Context<'a>;
+
+    fn deref(&self) -> &Context<'a> {
+        &self.ctx
+    }
+}
+
+impl Call<'_> {
+    /// From here on the client gets nothing of what the command returns. False if that was
+    /// so already.
+    pub(crate) fn answer(self) -> bool {
+        !self.is_answered.replace(true)
+    }
+
+    /// Takes that back: it came to nothing.
+    pub(crate) fn unanswer(self) {
+        self.is_answered.set(false);
+    }
 }
 
 /// A command in a list of several.
@@ -40,24 +75,25 @@ impl Entry {
         Self { spec: C::SPEC, call: Some(call::<C>) }
     }
 
-    /// Registers the command, while the module is loaded.
+    /// Registers the command.
     ///
     /// # Errors
     /// What the server refuses.
-    pub fn register(&self, ctx: Context<'_>) -> Result<(), String> {
+    pub fn register(&self, loading: &Loading<'_>) -> Result<(), String> {
         let &Self { spec, call } = self;
         let refused = |what: &str| Err(format!("{what} {}", spec.name.to_string_lossy()));
-        let (name, flags, ctx) = (spec.name.as_ptr(), spec.flags.as_ptr(), ctx.as_ptr());
+        let (name, flags, ctx) = (spec.name.as_ptr(), flags(spec), loading.as_ptr());
         let (first, last, step) = range(spec.keys);
         // SAFETY: the context is the one of loading, and both texts end with a NUL.
-        let status =
-            unsafe { api!(RedisModule_CreateCommand)(ctx, name, call, flags, first, last, step) };
+        let status = unsafe {
+            api!(RedisModule_CreateCommand)(ctx, name, call, flags.as_ptr(), first, last, step)
+        };
         if status != OK {
             return refused("the command");
         }
         // SAFETY: as above.
         let command = unsafe { api!(RedisModule_GetCommand)(ctx, name) };
-        if describe(command, spec) != OK {
+        if command.is_null() || describe(command, spec) != OK {
             return refused("the description of");
         }
         // SAFETY: written once, before this; see `api`.
@@ -69,6 +105,16 @@ impl Entry {
         }
         Ok(())
     }
+}
+
+/// The flags of a command.
+fn flags(spec: &Spec) -> Cow<'static, CStr> {
+    if spec.keys.place != KeyPlace::Counted {
+        return Cow::Borrowed(spec.flags);
+    }
+    // Of those that answer the question for keys: others would run.
+    let flags = [spec.flags.to_bytes(), b" getkeys-api"].concat();
+    Cow::Owned(CString::new(flags).unwrap_or_default())
 }
 
 /// First, last and step of the keys, as commands had it before Redis 7.
@@ -98,10 +144,14 @@ unsafe extern "C" fn call<C: Command>(
         let Some(ctx) = (unsafe { Context::from_raw(ctx) }) else {
             return ERR;
         };
+        let is_answered = Cell::new(false);
+        let call = Call { ctx, is_answered: &is_answered };
         let reply = guarded(None, || {
-            Some(C::run(ctx, args).unwrap_or_else(|error| Reply::Error(error.into())))
+            Some(C::run(call, args).unwrap_or_else(|error| Reply::Error(error.into())))
         });
-        ctx.reply(reply.unwrap_or_else(|| Reply::Error(Refusal::of_a_bug())));
+        if !is_answered.get() {
+            ctx.reply(reply.unwrap_or_else(|| Reply::Error(Refusal::of_a_bug())));
+        }
         OK
     })
 }

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use redis_module::raw;
 
-use crate::context::{Context, OK};
+use crate::context::OK;
+use crate::entry::Loading;
 use crate::panic::guarded;
 
 /// A setting. Its value can be read at any time.
@@ -40,12 +41,12 @@ impl Setting {
     ///
     /// # Errors
     /// If the server refuses.
-    pub fn register(&'static self, ctx: Context<'_>) -> Result<(), String> {
+    pub fn register(&'static self, loading: &Loading<'_>) -> Result<(), String> {
         // SAFETY: this is the context of loading, the name ends with a NUL,
         // and the setting, which the callbacks are given, lives for ever.
         let status = unsafe {
             api!(RedisModule_RegisterNumericConfig)(
-                ctx.as_ptr(),
+                loading.as_ptr(),
                 self.name.as_ptr(),
                 self.get(),
                 raw::REDISMODULE_CONFIG_DEFAULT,
@@ -65,9 +66,9 @@ impl Setting {
 ///
 /// # Errors
 /// If the server refuses.
-pub fn apply(ctx: Context<'_>) -> Result<(), String> {
+pub fn apply(loading: &Loading<'_>) -> Result<(), String> {
     // SAFETY: this is the context of loading.
-    let status = unsafe { api!(RedisModule_LoadConfigs)(ctx.as_ptr()) };
+    let status = unsafe { api!(RedisModule_LoadConfigs)(loading.as_ptr()) };
     if status == OK { Ok(()) } else { Err("the configuration".into()) }
 }
 

@@ -126,10 +126,13 @@ impl<'a> Context<'a> {
         self.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING)
     }
 
-    /// Whether this node of a cluster serves a slot; `None` where the server cannot be
-    /// asked (before Redis 8.6, and Valkey). It is to be asked while a slot moves by
+    /// Whether this node of a cluster serves a slot; `None` where there is no such slot, or
+    /// the server cannot be asked (before Redis 8.6, and Valkey). It is to be asked while a slot moves by
     /// itself: then keys vanish at an end of the move of which nothing tells.
     pub fn serves_slot(self, slot: u16) -> Option<bool> {
+        /// Of a cluster.
+        const SLOTS: u16 = 1 << 14;
+
         type CanAccessKeys = unsafe extern "C" fn(slot: c_int) -> c_int;
 
         static ENTRY: OnceLock<Option<CanAccessKeys>> = OnceLock::new();
@@ -139,8 +142,8 @@ impl<'a> Context<'a> {
             // this type.
             unsafe { mem::transmute::<*mut c_void, Option<CanAccessKeys>>(found) }
         }))?;
-        // SAFETY: takes a number, and returns 1 or 0 for any.
-        Some(unsafe { can_access(slot.into()) } != 0)
+        // SAFETY: takes a slot on a node of a cluster, and returns 1 or 0.
+        (slot < SLOTS && self.is_cluster()).then(|| unsafe { can_access(slot.into()) } != 0)
     }
 
     /// Bytes that nobody can guess.

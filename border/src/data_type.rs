@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use redis_module::raw;
 
-use crate::context::Context;
 use crate::defrag::Defrag;
+use crate::entry::Loading;
 use crate::events::Events;
+use crate::key::with_none_to_open;
 use crate::lock::Locked;
-use crate::panic::guarded;
+use crate::panic::{guarded, or_abort};
 use crate::payload::{Digest, Reader, Writer};
 use crate::string::Str;
 
@@ -77,16 +78,17 @@ impl<T: DataType> Default for Registration<T> {
     }
 }
 
-/// Registers the data type whose values the events are about, while the module is loaded.
+/// Registers the data type whose values the events are about.
 ///
 /// # Errors
 /// If the server refuses.
-pub fn register<E: Events>(ctx: Context<'_>) -> Result<(), String> {
-    register_type::<E::Value, E>(ctx)
+pub fn register<E: Events>(loading: &Loading<'_>) -> Result<(), String> {
+    register_type::<E::Value, E>(loading)
 }
 
-fn register_type<T: DataType, E: Events<Value = T>>(ctx: Context<'_>) -> Result<(), String> {
+fn register_type<T: DataType, E: Events<Value = T>>(loading: &Loading<'_>) -> Result<(), String> {
     const { assert!(size_of::<T>() > 0, "a value is an allocation") };
+    const { assert!(align_of::<T>() <= 8, "where a value is moved to is aligned by 8") };
     let mut methods = raw::RedisModuleTypeMethods {
         version: u64::from(raw::REDISMODULE_TYPE_METHOD_VERSION),
         rdb_load: Some(rdb_load::<T>),
@@ -110,7 +112,7 @@ fn register_type<T: DataType, E: Events<Value = T>>(ctx: Context<'_>) -> Result<
         aux_save2: None,
         aux_save_triggers: 0,
     };
-    let (ctx, name, methods) = (ctx.as_ptr(), T::NAME.as_ptr(), &raw mut methods);
+    let (ctx, name, methods) = (loading.as_ptr(), T::NAME.as_ptr(), &raw mut methods);
     // SAFETY: this is the context of loading; the server copies the methods.
     let made = unsafe { api!(RedisModule_CreateDataType)(ctx, name, T::ENCODING, methods) };
     if made.is_null() {
@@ -153,7 +155,7 @@ unsafe extern "C" fn rdb_load<T: DataType>(
 }
 
 unsafe extern "C" fn rdb_save<T: DataType>(io: *mut raw::RedisModuleIO, value: *mut c_void) {
-    guarded((), || {
+    or_abort(|| {
         // SAFETY: the server passes an IO that is valid during this call.
         let writer = unsafe { Writer::from_raw(io) };
         // SAFETY: the server passes a value of the type.
@@ -168,7 +170,7 @@ unsafe extern "C" fn aof_rewrite<T: DataType>(
     key: *mut raw::RedisModuleString,
     value: *mut c_void,
 ) {
-    guarded((), || {
+    or_abort(|| {
         // SAFETY: the server passes an IO that is valid during this call.
         let writer = unsafe { Writer::from_raw(io) };
         // SAFETY: the server passes a key that is valid during this call.
@@ -272,7 +274,8 @@ unsafe extern "C" fn unlink<E: Events>(ctx: *mut raw::RedisModuleKeyOptCtx, valu
         // SAFETY: the server passes a value of the type.
         if let (Some(name), Some(value)) = (name, unsafe { value_of::<E::Value>(value) }) {
             // SAFETY: the server changes its keyspace under its lock.
-            E::unlinked(unsafe { Locked::new() }, db, name.bytes(), value);
+            let lock = unsafe { Locked::new() };
+            with_none_to_open(|| E::unlinked(lock, db, name.bytes(), value));
         }
     });
 }

@@ -1,6 +1,8 @@
 //! Loading a module.
 
+use std::cell::RefCell;
 use std::ffi::{CStr, c_int};
+use std::fmt;
 use std::sync::OnceLock;
 use std::thread::{self, ThreadId};
 
@@ -24,7 +26,35 @@ pub trait Module {
     ///
     /// # Errors
     /// Why the module is not loaded: a line for the log.
-    fn load(ctx: Context<'_>, args: &[Str<'_>]) -> Result<(), String>;
+    fn load(loading: &Loading<'_>, args: &[Str<'_>]) -> Result<(), String>;
+}
+
+/// The module is being loaded: what registers something asks for this.
+pub struct Loading<'a> {
+    ctx: Context<'a>,
+    /// What is left for the end, when nothing can be refused any more.
+    subscriptions: RefCell<Vec<Subscription>>,
+}
+
+/// What subscribes to something, and returns what the server refuses.
+pub(crate) type Subscription = fn(&Loading<'_>) -> Result<(), String>;
+
+impl fmt::Debug for Loading<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Loading(..)")
+    }
+}
+
+impl Loading<'_> {
+    pub(crate) fn as_ptr(&self) -> *mut raw::RedisModuleCtx {
+        self.ctx.as_ptr()
+    }
+
+    /// Subscribes once all else is registered. Redis 7.0 does not take back a subscription
+    /// if the module is not loaded then, and would call into one that is gone.
+    pub(crate) fn subscribe_last(&self, subscription: Subscription) {
+        self.subscriptions.borrow_mut().push(subscription);
+    }
 }
 
 /// Makes this package the module that a type describes, which implements
@@ -153,7 +183,10 @@ fn begin<M: Module>(ctx: Context<'_>, args: &[Str<'_>]) -> Result<(), String> {
     make_detached_context(ctx);
     turns::note_process();
     set_options(ctx);
-    M::load(ctx, args).map_err(|refusal| format!("{name} was not loaded: {refusal}"))
+    let loading = Loading { ctx, subscriptions: RefCell::default() };
+    M::load(&loading, args)
+        .and_then(|()| loading.subscriptions.take().iter().try_for_each(|it| it(&loading)))
+        .map_err(|refusal| format!("{name} was not loaded: {refusal}"))
 }
 
 /// Tells the server what this module takes care of itself.

@@ -6,6 +6,7 @@ use redis_module::raw;
 
 use crate::context::{Context, OK};
 use crate::data_type::DataType;
+use crate::entry::Loading;
 use crate::lock::Locked;
 use crate::panic::guarded;
 use crate::string::Str;
@@ -33,31 +34,32 @@ pub trait Events {
     fn tick(ctx: Context<'_>);
 }
 
-/// Subscribes to all but [`Events::unlinked`], which comes with the data type, while the
-/// module is loaded.
-///
-/// # Errors
-/// What the server refuses.
-pub fn subscribe<E: Events>(ctx: Context<'_>) -> Result<(), String> {
-    let server_events: [(u64, raw::RedisModuleEventCallback); 5] = [
-        (raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush::<E>)),
-        (raw::REDISMODULE_EVENT_SWAPDB, Some(on_swap::<E>)),
-        (raw::REDISMODULE_EVENT_LOADING, Some(on_load::<E>)),
-        (raw::REDISMODULE_EVENT_REPL_ASYNC_LOAD, Some(on_async_load::<E>)),
-        (raw::REDISMODULE_EVENT_CRON_LOOP, Some(on_cron::<E>)),
-    ];
-    for (id, callback) in server_events {
+/// Has the module told of all but [`Events::unlinked`], which comes with the data type.
+pub fn subscribe<E: Events>(loading: &Loading<'_>) {
+    loading.subscribe_last(subscribe_now::<E>);
+}
+
+fn subscribe_now<E: Events>(loading: &Loading<'_>) -> Result<(), String> {
+    let ctx = loading.as_ptr();
+    for id in [
+        raw::REDISMODULE_EVENT_FLUSHDB,
+        raw::REDISMODULE_EVENT_SWAPDB,
+        raw::REDISMODULE_EVENT_LOADING,
+        raw::REDISMODULE_EVENT_REPL_ASYNC_LOAD,
+        raw::REDISMODULE_EVENT_CRON_LOOP,
+    ] {
         let event = raw::RedisModuleEvent { id, dataver: 1 };
         // SAFETY: this is the context of loading.
-        if unsafe { api!(RedisModule_SubscribeToServerEvent)(ctx.as_ptr(), event, callback) } != OK
-        {
+        let status =
+            unsafe { api!(RedisModule_SubscribeToServerEvent)(ctx, event, Some(on_event::<E>)) };
+        if status != OK {
             return Err("a subscription to server events".into());
         }
     }
     if !are_expiries_told() {
         return Ok(());
     }
-    let (ctx, class, told) = (ctx.as_ptr(), raw::REDISMODULE_NOTIFY_EXPIRED, on_expired::<E>);
+    let (class, told) = (raw::REDISMODULE_NOTIFY_EXPIRED, on_expired::<E>);
     // SAFETY: as above.
     match unsafe { api!(RedisModule_SubscribeToKeyspaceEvents)(ctx, class, Some(told)) } {
         OK => Ok(()),
@@ -73,82 +75,40 @@ pub fn are_expiries_told() -> bool {
     !is_valkey_since_8_1()
 }
 
-unsafe extern "C" fn on_flush<E: Events>(
-    _ctx: *mut raw::RedisModuleCtx,
-    _event: raw::RedisModuleEvent,
-    subevent: u64,
-    data: *mut c_void,
-) {
-    guarded((), || {
-        // SAFETY: this event comes with this structure.
-        let info = unsafe { data.cast::<raw::RedisModuleFlushInfo>().as_ref() };
-        if subevent == raw::REDISMODULE_SUBEVENT_FLUSHDB_START
-            && let Some(info) = info
-        {
-            // SAFETY: the server tells of events under its lock.
-            let lock = unsafe { Locked::new() };
-            E::flushed(lock, (info.dbnum >= 0).then_some(info.dbnum));
-        }
-    });
-}
-
-unsafe extern "C" fn on_swap<E: Events>(
-    _ctx: *mut raw::RedisModuleCtx,
-    _event: raw::RedisModuleEvent,
-    _subevent: u64,
-    data: *mut c_void,
-) {
-    guarded((), || {
-        // SAFETY: this event comes with this structure.
-        if let Some(info) = unsafe { data.cast::<raw::RedisModuleSwapDbInfo>().as_ref() } {
-            // SAFETY: the server tells of events under its lock.
-            let lock = unsafe { Locked::new() };
-            E::swapped(lock, info.dbnum_first, info.dbnum_second);
-        }
-    });
-}
-
-unsafe extern "C" fn on_load<E: Events>(
-    _ctx: *mut raw::RedisModuleCtx,
-    _event: raw::RedisModuleEvent,
-    subevent: u64,
-    _data: *mut c_void,
-) {
-    guarded((), || {
-        if matches!(
-            subevent,
-            raw::REDISMODULE_SUBEVENT_LOADING_ENDED | raw::REDISMODULE_SUBEVENT_LOADING_FAILED
-        ) {
-            // SAFETY: the server tells of events under its lock.
-            E::loaded(unsafe { Locked::new() });
-        }
-    });
-}
-
-unsafe extern "C" fn on_async_load<E: Events>(
-    _ctx: *mut raw::RedisModuleCtx,
-    _event: raw::RedisModuleEvent,
-    subevent: u64,
-    _data: *mut c_void,
-) {
-    guarded((), || {
-        if subevent == raw::REDISMODULE_SUBEVENT_REPL_ASYNC_LOAD_COMPLETED {
-            // SAFETY: the server tells of events under its lock.
-            E::loaded(unsafe { Locked::new() });
-        }
-    });
-}
-
-unsafe extern "C" fn on_cron<E: Events>(
+unsafe extern "C" fn on_event<E: Events>(
     ctx: *mut raw::RedisModuleCtx,
-    _event: raw::RedisModuleEvent,
-    _subevent: u64,
-    _data: *mut c_void,
+    event: raw::RedisModuleEvent,
+    subevent: u64,
+    data: *mut c_void,
 ) {
     guarded((), || {
         // SAFETY: the server passes a context that is valid during this call.
-        if let Some(ctx) = unsafe { Context::from_raw(ctx) } {
-            E::tick(ctx);
+        let Some(ctx) = (unsafe { Context::from_raw(ctx) }) else {
+            return;
+        };
+        match (event.id, subevent) {
+            (raw::REDISMODULE_EVENT_FLUSHDB, raw::REDISMODULE_SUBEVENT_FLUSHDB_START) => {
+                // SAFETY: this event comes with this structure.
+                if let Some(info) = unsafe { data.cast::<raw::RedisModuleFlushInfo>().as_ref() } {
+                    E::flushed(ctx.lock(), (info.dbnum >= 0).then_some(info.dbnum));
+                }
+            }
+            (raw::REDISMODULE_EVENT_SWAPDB, _) => {
+                // SAFETY: as above.
+                if let Some(info) = unsafe { data.cast::<raw::RedisModuleSwapDbInfo>().as_ref() } {
+                    E::swapped(ctx.lock(), info.dbnum_first, info.dbnum_second);
+                }
+            }
+            (
+                raw::REDISMODULE_EVENT_LOADING,
+                raw::REDISMODULE_SUBEVENT_LOADING_ENDED | raw::REDISMODULE_SUBEVENT_LOADING_FAILED,
+            )
+            | (
+                raw::REDISMODULE_EVENT_REPL_ASYNC_LOAD,
+                raw::REDISMODULE_SUBEVENT_REPL_ASYNC_LOAD_COMPLETED,
+            ) => E::loaded(ctx.lock()),
+            (raw::REDISMODULE_EVENT_CRON_LOOP, _) => E::tick(ctx),
+            _ => {}
         }
     });
 }

@@ -5,7 +5,8 @@ use std::ptr;
 
 use redis_module::raw;
 
-use crate::context::{Context, OK};
+use crate::context::OK;
+use crate::entry::Loading;
 use crate::lock::Locked;
 use crate::panic::guarded;
 
@@ -37,13 +38,13 @@ impl Fields {
     }
 }
 
-/// Registers the section, while the module is loaded.
+/// Registers the section.
 ///
 /// # Errors
 /// If the server refuses.
-pub fn register<S: Section>(ctx: Context<'_>) -> Result<(), String> {
+pub fn register<S: Section>(loading: &Loading<'_>) -> Result<(), String> {
     // SAFETY: this is the context of loading.
-    let status = unsafe { api!(RedisModule_RegisterInfoFunc)(ctx.as_ptr(), Some(show::<S>)) };
+    let status = unsafe { api!(RedisModule_RegisterInfoFunc)(loading.as_ptr(), Some(show::<S>)) };
     if status == OK { Ok(()) } else { Err("an INFO section".into()) }
 }
 

@@ -22,13 +22,26 @@ fn can_look_in_silence() -> bool {
     unsafe { raw::RedisModule_GetOpenKeyModesAll }.is_some()
 }
 
-/// Whether a key is open.
+/// Whether a key is open, or none may be.
 static OPEN: AtomicBool = AtomicBool::new(false);
 
 /// # Panics
 /// If a key is open. Its value could go while it is lent.
 pub(crate) fn assert_none_open() {
-    assert!(!OPEN.load(Ordering::Relaxed), "a key is open");
+    assert!(!OPEN.load(Ordering::Relaxed), "a key is open, or its value is being unlinked");
+}
+
+/// Runs `body`, in which no key can be opened.
+pub(crate) fn with_none_to_open<T>(body: impl FnOnce() -> T) -> T {
+    struct Before(bool);
+
+    impl Drop for Before {
+        fn drop(&mut self) {
+            OPEN.store(self.0, Ordering::Relaxed);
+        }
+    }
+    let _before = Before(OPEN.swap(true, Ordering::Relaxed)); // a key that deletes is open
+    body()
 }
 
 /// The key holds a value of another type.
@@ -70,7 +83,7 @@ impl<'a, T: DataType> Key<'a, T> {
 
     fn open(ctx: Context<'a>, name: Str<'_>, mode: u32) -> Self {
         assert_none_open(); // what it lends may expire, or be deleted by who hears of it
-        let mode = mode.cast_signed();
+        let (name, mode) = (name.for_others(), mode.cast_signed());
         // SAFETY: the context and the name are valid.
         let raw = unsafe { api!(RedisModule_OpenKey)(ctx.as_ptr(), name.as_ptr(), mode) };
         // Not before: who hears of a miss, or of an expiry, may run commands of ours.

@@ -22,17 +22,21 @@
 //!   cannot leave the callback; what needs the lock asks for it.
 //! - No panic reaches C: the body of each function that the server calls runs in
 //!   `guarded`. `tests/house.rs` of the module reads the source for it.
+//! - No value is saved in part: a panic then ends the process that saves.
 //! - A value in the keyspace is lent by a [`key::Key`]. There is one at a time, and
-//!   none while the server may run somebody else's code: both are asserted.
+//!   none while the server may run somebody else's code, nor as a value is unlinked: all
+//!   is asserted.
+//! - Only a command has a [`command::Call`]: the client is answered or blocked once, and
+//!   what is propagated as it came is a command.
+//! - Only a module that is being loaded has an [`entry::Loading`], which everything that
+//!   registers something asks for. Subscriptions come last.
 //! - A handle and a timer that are kept too long do nothing.
 //! - What the server frees was made by its own allocator, which is the global one of
 //!   the module.
+//! - Names that others hear of are copies, if they could be moved.
 //!
-//! What nothing keeps but care, so far: a client is blocked once, by the command that it
-//! has sent, which then replies nothing else; `replicate_verbatim` is for commands only;
-//! what is registered is registered while the module is loaded; nothing in the keyspace is
-//! looked up as a value is unlinked; no value needs an alignment above 8; and nothing of
-//! what is shared is kept in a thread-local, which clippy.toml of the module forbids.
+//! One thing is kept by care: what is in a [`lock::Shared`] and not `Send` must not be kept
+//! in a thread-local. The module's clippy.toml forbids those.
 
 /// The entry point of this name, which every supported server has.
 macro_rules! api {

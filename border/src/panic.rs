@@ -4,6 +4,7 @@
 use std::ffi::c_int;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::process;
 #[cfg(target_os = "linux")]
 use std::ptr;
 
@@ -40,6 +41,18 @@ pub(crate) fn guarded<T>(or: T, body: impl FnOnce() -> T) -> T {
             or
         })
     })
+}
+
+/// Runs the body of a function that the server calls to save a value. A panic ends the
+/// process, which is a child of the server's, or one that is about to take half a value for
+/// a whole one.
+pub(crate) fn or_abort(body: impl FnOnce()) {
+    if !guarded(false, || {
+        body();
+        true
+    }) {
+        process::abort();
+    }
 }
 
 /// Runs `body` with the cancellation of this thread put off.

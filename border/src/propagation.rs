@@ -5,6 +5,7 @@ use std::ffi::CStr;
 
 use redis_module::raw;
 
+use crate::command::Call;
 use crate::context::Context;
 use crate::key;
 use crate::string::{Str, Vector};
@@ -19,13 +20,15 @@ pub enum EventClass {
     Module,
 }
 
-impl Context<'_> {
-    /// Propagates the running command to replicas and the AOF as it came.
+impl Call<'_> {
+    /// Propagates the command to replicas and the AOF as it came.
     pub fn replicate_verbatim(self) {
-        // SAFETY: the context is valid.
+        // SAFETY: the context is that of a command.
         unsafe { api!(RedisModule_ReplicateVerbatim)(self.as_ptr()) };
     }
+}
 
+impl Context<'_> {
     /// Propagates a command of a key and further arguments.
     pub fn replicate(self, command: &CStr, key: Str<'_>, args: &[&[u8]]) {
         let args = Vector::new(args);
@@ -45,6 +48,7 @@ impl Context<'_> {
     /// If a key is open: a server may look the key up, and find it expired.
     pub fn signal_modified(self, key: Str<'_>) {
         key::assert_none_open();
+        let key = key.for_others();
         // SAFETY: the context and the key are valid.
         unsafe { api!(RedisModule_SignalModifiedKey)(self.as_ptr(), key.as_ptr()) };
     }
@@ -60,8 +64,8 @@ impl Context<'_> {
             EventClass::Generic => raw::REDISMODULE_NOTIFY_GENERIC,
             EventClass::Module => raw::REDISMODULE_NOTIFY_MODULE,
         };
-        let (event, key) = (event.as_ptr(), key.as_ptr());
+        let (ctx, event, key) = (self.as_ptr(), event.as_ptr(), key.for_others());
         // SAFETY: the context and the key are valid, the name ends with a NUL.
-        unsafe { api!(RedisModule_NotifyKeyspaceEvent)(self.as_ptr(), class, event, key) };
+        unsafe { api!(RedisModule_NotifyKeyspaceEvent)(ctx, class, event, key.as_ptr()) };
     }
 }

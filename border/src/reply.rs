@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_long};
+use std::iter;
 use std::rc::Rc;
 
+use crate::command::Call;
 use crate::context::Context;
 use crate::entry::name;
 
@@ -26,10 +28,8 @@ pub enum Reply {
     Map(Vec<(&'static str, Reply)>),
     /// An error.
     Error(Refusal),
-    /// Nothing now: the client is blocked.
-    Later,
-    /// Nothing more: the command has replied by itself.
-    Sent,
+    /// None: the client is blocked, or has been answered through its [`Call`].
+    Answered,
 }
 
 /// The text of an error reply, without the leading `-`: a code, a space, a sentence.
@@ -59,9 +59,22 @@ fn one_line(text: &CStr) -> Cow<'_, CStr> {
     Cow::Owned(CString::new(line.collect::<Vec<_>>()).unwrap_or_default())
 }
 
+impl Call<'_> {
+    /// Answers with an array of bulk strings, none of which is copied beforehand: `len` of
+    /// them, with an empty one for each that is missing.
+    pub fn reply_with<'b>(self, len: usize, items: impl Iterator<Item = &'b [u8]>) -> Reply {
+        if self.answer() {
+            self.reply_array(len);
+            let missing = iter::repeat(&b""[..]);
+            items.chain(missing).take(len).for_each(|item| self.reply_bulk(item));
+        }
+        Reply::Answered
+    }
+}
+
 impl Context<'_> {
     /// Replies to the client of this context.
-    pub fn reply(self, reply: Reply) {
+    pub(crate) fn reply(self, reply: Reply) {
         let ctx = self.as_ptr();
         match reply {
             Reply::Ok => self.reply_line(c"OK"),
@@ -85,19 +98,18 @@ impl Context<'_> {
                 // SAFETY: the context is valid and the text ends with a NUL.
                 unsafe { api!(RedisModule_ReplyWithError)(ctx, text.as_ptr()) };
             }
-            Reply::Later | Reply::Sent => {}
+            Reply::Answered => self.reply(Reply::Error(Refusal::of_a_bug())), // it was not
         }
     }
 
     /// Begins an array; as many replies must follow.
-    pub fn reply_array(self, len: usize) {
+    fn reply_array(self, len: usize) {
         let len = c_long::try_from(len).unwrap_or(c_long::MAX);
         // SAFETY: the context is valid.
         unsafe { api!(RedisModule_ReplyWithArray)(self.as_ptr(), len) };
     }
 
-    /// Replies with a bulk string.
-    pub fn reply_bulk(self, bytes: &[u8]) {
+    fn reply_bulk(self, bytes: &[u8]) {
         let (start, len) = (bytes.as_ptr().cast(), bytes.len());
         // SAFETY: the context is valid; `start` points to `len` bytes, which
         // the server copies.

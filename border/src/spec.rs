@@ -51,8 +51,7 @@ impl KeyUse {
         place: KeyPlace::First,
         flags: raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS,
     };
-    /// The same of several keys: as many as the second argument says, after it. The
-    /// command needs the flag `getkeys-api`.
+    /// The same of several keys: as many as the second argument says, after it.
     pub const READ_MANY: Self = Self { place: KeyPlace::Counted, ..Self::READ };
     /// It changes the value of one key, the first argument, and returns something about it.
     pub const UPDATE: Self = Self {

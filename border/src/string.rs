@@ -59,6 +59,35 @@ impl<'a> Str<'a> {
     pub(crate) fn as_ptr(self) -> *mut raw::RedisModuleString {
         self.0.as_ptr()
     }
+
+    /// The same for a call in which the server may show it to another module. That may
+    /// trim the memory of the string, which moves it, while its bytes are lent here.
+    pub(crate) fn for_others(self) -> Shown<'a> {
+        /// Servers keep a string of so many bytes in one piece with its header, and have
+        /// nothing to trim (`OBJ_ENCODING_EMBSTR_SIZE_LIMIT`).
+        const IN_ONE_PIECE: usize = 44;
+
+        match self.bytes() {
+            short if short.len() <= IN_ONE_PIECE => Shown::Itself(self),
+            long => Shown::Copy(OwnedStr::new(long)),
+        }
+    }
+}
+
+/// A string that other modules may see.
+#[derive(Debug)]
+pub(crate) enum Shown<'a> {
+    Itself(Str<'a>),
+    Copy(OwnedStr),
+}
+
+impl Shown<'_> {
+    pub(crate) fn as_ptr(&self) -> *mut raw::RedisModuleString {
+        match self {
+            Self::Itself(string) => string.as_ptr(),
+            Self::Copy(string) => string.as_str().as_ptr(),
+        }
+    }
 }
 
 impl AsRef<[u8]> for Str<'_> {

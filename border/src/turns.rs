@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redis_module::raw;
 
 use crate::context::{Context, OK};
+use crate::entry::Loading;
 use crate::lock::Locked;
 use crate::panic::guarded;
 use crate::wake::Wake;
@@ -53,9 +54,12 @@ pub(crate) fn note_process() {
     OWNER.get_or_init(process::id);
 }
 
-/// Sets the task of this module. The first one stays.
-pub fn register<T: Task>() {
-    TASK.get_or_init(|| T::run);
+/// Registers the task of this module.
+///
+/// # Errors
+/// If it has one.
+pub fn register<T: Task>(_loading: &Loading<'_>) -> Result<(), String> {
+    TASK.set(T::run).map_err(|_| "a second task".into())
 }
 
 /// Runs the task at the end of this turn of the event loop and of each that

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use border::command::Command;
-use border::context::Context;
+use border::command::{Call, Command};
 use border::reply::Reply;
 use border::spec::{Arg, KeyUse, Kind, Spec};
 use border::string::Str;
@@ -39,9 +38,9 @@ impl Command for Abort {
         args: &[KEY, Arg::new(c"reason", Kind::String).optional()],
     };
 
-    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+    fn run(call: Call<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
         let Request { name, reason } = Request::parse(Args::new(args))?;
-        let mut key = Key::write(ctx, *name);
+        let mut key = Key::write(*call, *name);
         let latch = existing(&mut key)?;
         if !latch.abort(&reason)? {
             return Ok(Reply::Integer(0));
@@ -49,11 +48,11 @@ impl Command for Abort {
         let round = latch.round();
         drop(key);
         let released =
-            with_lot(ctx.lock(), |lot| lot.abort(ctx.db(), name.bytes(), round, &reason));
-        ctx.replicate_verbatim();
-        announce(ctx, *name, c"latch.abort");
+            with_lot(call.lock(), |lot| lot.abort(call.db(), name.bytes(), round, &reason));
+        call.replicate_verbatim();
+        announce(*call, *name, c"latch.abort");
         stats::ABORT.count();
-        release(ctx);
+        release(*call);
         Ok(Reply::Integer(i64::try_from(released).unwrap_or(i64::MAX)))
     }
 }

@@ -1,7 +1,6 @@
 //! `LATCH.ADD`
 
-use border::command::Command;
-use border::context::Context;
+use border::command::{Call, Command};
 use border::reply::Reply;
 use border::spec::{Arg, KeyUse, Kind, Spec};
 use border::string::Str;
@@ -32,13 +31,13 @@ impl Command for Add {
         args: &[KEY, Arg::new(c"increment", Kind::Integer)],
     };
 
-    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+    fn run(call: Call<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
         let Request { name, by } = Request::parse(Args::new(args))?;
-        let mut key = Key::write(ctx, *name);
+        let mut key = Key::write(*call, *name);
         let count = existing(&mut key)?.add(by)?;
         drop(key);
-        ctx.replicate_verbatim();
-        announce(ctx, *name, c"latch.add");
+        call.replicate_verbatim();
+        announce(*call, *name, c"latch.add");
         Ok(Reply::Integer(count))
     }
 }

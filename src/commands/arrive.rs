@@ -1,6 +1,6 @@
 //! `LATCH.ARRIVE`
 
-use border::command::Command;
+use border::command::{Call, Command};
 use border::context::Context;
 use border::reply::Reply;
 use border::spec::{KeyUse, Spec};
@@ -37,9 +37,9 @@ impl Command for Arrive {
         args: &[KEY, TIMEOUT, ID],
     };
 
-    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+    fn run(call: Call<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
         let Request { name, timeout, id } = Request::parse(Args::new(args))?;
-        let key = Key::write(ctx, *name);
+        let key = Key::write(*call, *name);
         let latch = key.value()?;
         stats::AWAIT.count();
         let Some(latch) = latch else {
@@ -50,10 +50,10 @@ impl Command for Arrive {
         // It parks before it counts: who is refused a place has not arrived, and
         // whatever the countdown's own event sets off finds it waiting.
         let parked = match target {
-            Some(target) => wait::begin(ctx, &[target], Rule::All, timeout, Success::Ok)?,
+            Some(target) => wait::begin(call, &[target], Rule::All, timeout, Success::Ok)?,
             None => Reply::Null,
         };
-        match count_down(ctx, *name, 1, id, || propagate(ctx, *name, id))? {
+        match count_down(*call, *name, 1, id, || propagate(*call, *name, id))? {
             Countdown::Opened | Countdown::WasOpen => Ok(Reply::Ok),
             Countdown::Remaining(_) | Countdown::Duplicate(_) => Ok(parked),
         }

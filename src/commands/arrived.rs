@@ -1,7 +1,6 @@
 //! `LATCH.ARRIVED`
 
-use border::command::Command;
-use border::context::Context;
+use border::command::{Call, Command};
 use border::reply::Reply;
 use border::spec::{KeyUse, Spec};
 use border::string::Str;
@@ -30,15 +29,11 @@ impl Command for Arrived {
         args: &[KEY],
     };
 
-    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
-        let key = Key::read(ctx, *Args::new(args).only()?);
+    fn run(call: Call<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+        let key = Key::read(*call, *Args::new(args).only()?);
         match key.value()? {
-            None => ctx.reply_array(0),
-            Some(latch) => {
-                ctx.reply_array(latch.arrived());
-                latch.ids().for_each(|id| ctx.reply_bulk(id));
-            }
+            None => Ok(Reply::Array(Vec::new())),
+            Some(latch) => Ok(call.reply_with(latch.arrived(), latch.ids())),
         }
-        Ok(Reply::Sent)
     }
 }

@@ -1,6 +1,6 @@
 //! `LATCH.AWAIT`, and what it has in common with the other commands that wait.
 
-use border::command::Command;
+use border::command::{Call, Command};
 use border::context::Context;
 use border::reply::Reply;
 use border::spec::{KeyUse, Spec};
@@ -35,14 +35,14 @@ impl Command for Await {
         args: &[KEY, TIMEOUT, Missing::ARG],
     };
 
-    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+    fn run(call: Call<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
         let Request { name, timeout, missing } = Request::parse(Args::new(args))?;
-        let found = find(ctx, *name, missing)?;
+        let found = find(*call, *name, missing)?;
         stats::AWAIT.count();
         Ok(match found {
             Found::Open => Reply::Ok,
             Found::Failed(error) => return Err(error),
-            Found::Closed(target) => wait::begin(ctx, &[target], Rule::All, timeout, Success::Ok)?,
+            Found::Closed(target) => wait::begin(call, &[target], Rule::All, timeout, Success::Ok)?,
         })
     }
 }

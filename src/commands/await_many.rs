@@ -1,6 +1,6 @@
 //! `LATCH.AWAITALL` and `LATCH.AWAITANY`
 
-use border::command::Command;
+use border::command::{Call, Command};
 use border::context::Context;
 use border::reply::Reply;
 use border::spec::{Arg, KeyUse, Kind, Spec};
@@ -26,7 +26,7 @@ impl Command for AwaitAll {
 
     const SPEC: &'static Spec = &Spec {
         name: c"latch.awaitall",
-        flags: c"readonly blocking getkeys-api",
+        flags: c"readonly blocking",
         categories: c"read slow blocking",
         summary: c"Waits until several latches have opened; the first that fails ends the wait.",
         complexity: c"O(N) where N is the number of keys",
@@ -36,12 +36,12 @@ impl Command for AwaitAll {
         args: ARGS,
     };
 
-    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
-        let Latches { timeout, failed, closed, .. } = Latches::find(ctx, args)?;
+    fn run(call: Call<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+        let Latches { timeout, failed, closed, .. } = Latches::find(*call, args)?;
         Ok(match failed.into_iter().next() {
             Some(error) => return Err(error),
             None if closed.is_empty() => Reply::Ok,
-            None => wait::begin(ctx, &closed, Rule::All, timeout, Success::Ok)?,
+            None => wait::begin(call, &closed, Rule::All, timeout, Success::Ok)?,
         })
     }
 }
@@ -55,7 +55,7 @@ impl Command for AwaitAny {
 
     const SPEC: &'static Spec = &Spec {
         name: c"latch.awaitany",
-        flags: c"readonly blocking getkeys-api",
+        flags: c"readonly blocking",
         categories: c"read slow blocking",
         summary: c"Waits until one of several latches opens and returns its name; fails when all have failed.",
         complexity: c"O(N) where N is the number of keys",
@@ -65,14 +65,14 @@ impl Command for AwaitAny {
         args: ARGS,
     };
 
-    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
-        let Latches { timeout, open, failed, closed } = Latches::find(ctx, args)?;
+    fn run(call: Call<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+        let Latches { timeout, open, failed, closed } = Latches::find(*call, args)?;
         if let Some(name) = open {
             return Ok(Reply::Bulk(name.into()));
         }
         Ok(match failed.into_iter().next_back() {
             Some(error) if closed.is_empty() => return Err(error),
-            _ => wait::begin(ctx, &closed, Rule::Any, timeout, Success::Key)?,
+            _ => wait::begin(call, &closed, Rule::Any, timeout, Success::Key)?,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! `LATCH.COUNTDOWN`
 
-use border::command::Command;
+use border::command::{Call, Command};
 use border::context::Context;
 use border::reply::Reply;
 use border::spec::{Arg, KeyUse, Kind, Spec};
@@ -33,9 +33,9 @@ impl Command for CountDown {
         args: &[KEY, Arg::new(c"decrement", Kind::Integer).optional(), ID],
     };
 
-    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+    fn run(call: Call<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
         let Request { name, by, id } = Request::parse(Args::new(args))?;
-        let countdown = count_down(ctx, *name, by, id, || ctx.replicate_verbatim())?;
+        let countdown = count_down(*call, *name, by, id, || call.replicate_verbatim())?;
         Ok(Reply::Integer(match countdown {
             Countdown::Remaining(count) | Countdown::Duplicate(count) => count,
             Countdown::Opened | Countdown::WasOpen => 0,

@@ -1,7 +1,6 @@
 //! `LATCH.GET`
 
-use border::command::Command;
-use border::context::Context;
+use border::command::{Call, Command};
 use border::reply::Reply;
 use border::spec::{KeyUse, Spec};
 use border::string::Str;
@@ -31,8 +30,8 @@ impl Command for Get {
         args: &[KEY],
     };
 
-    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
-        let key = Key::read(ctx, *Args::new(args).only()?);
+    fn run(call: Call<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+        let key = Key::read(*call, *Args::new(args).only()?);
         Ok(Reply::Integer(key.value()?.map_or(0, Latch::count)))
     }
 }

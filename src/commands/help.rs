@@ -2,8 +2,7 @@
 
 use std::ffi::{CStr, CString};
 
-use border::command::Command;
-use border::context::Context;
+use border::command::{Call, Command};
 use border::reply::Reply;
 use border::spec::{Arg, KeyUse, Kind, Spec};
 use border::string::Str;
@@ -31,7 +30,7 @@ impl Command for Help {
         args: &[],
     };
 
-    fn run(_ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+    fn run(_call: Call<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
         Args::new(args).finish()?;
         let first = "LATCH.<command> [<arg> [value] [opt] ...]. Commands are:".into();
         let lines = COMMANDS.iter().flat_map(|command| entry(command.spec));

@@ -3,8 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use border::command::Command;
-use border::context::Context;
+use border::command::{Call, Command};
 use border::reply::Reply;
 use border::spec::{Arg, KeyUse, Kind, Spec};
 use border::string::Str;
@@ -32,9 +31,9 @@ impl Command for Hold {
         args: &[Arg::new(c"milliseconds", Kind::Integer)],
     };
 
-    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+    fn run(call: Call<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
         let millis = Args::new(args).integer(0..=60_000)?;
-        with_lot(ctx.lock(), |_| thread::sleep(Duration::from_millis(millis.cast_unsigned())));
+        with_lot(call.lock(), |_| thread::sleep(Duration::from_millis(millis.cast_unsigned())));
         Ok(Reply::Ok)
     }
 }

@@ -1,7 +1,7 @@
 //! `LATCH.INFO`
 
-use border::command::Command;
-use border::context::{Context, now};
+use border::command::{Call, Command};
+use border::context::now;
 use border::reply::Reply;
 use border::spec::{KeyUse, Spec};
 use border::string::Str;
@@ -32,9 +32,9 @@ impl Command for Info {
         args: &[KEY],
     };
 
-    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+    fn run(call: Call<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
         let name = *Args::new(args).only()?;
-        let key = Key::read(ctx, name);
+        let key = Key::read(*call, name);
         let Some(latch) = key.value()? else {
             return Ok(Reply::Null);
         };
@@ -43,7 +43,7 @@ impl Command for Info {
             State::Open => "open",
             State::Aborted(_) => "aborted",
         };
-        let waiters = with_lot(ctx.lock(), |lot| lot.parked_on(ctx.db(), name.bytes()));
+        let waiters = with_lot(call.lock(), |lot| lot.parked_on(call.db(), name.bytes()));
         let ttl = key.expiry().map_or(-1, |at| at.saturating_sub(now()).max(0));
         let number = |n: usize| Reply::Integer(i64::try_from(n).unwrap_or(i64::MAX));
         Ok(Reply::Map(vec![

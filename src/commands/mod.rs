@@ -22,6 +22,7 @@ use std::ffi::CStr;
 
 use border::command::Entry;
 use border::context::Context;
+use border::entry::Loading;
 use border::propagation::EventClass;
 use border::string::Str;
 
@@ -52,12 +53,12 @@ static COMMANDS: [Entry; 13] = [
 ///
 /// # Errors
 /// What the server refused.
-pub(crate) fn register(ctx: Context<'_>) -> Result<(), String> {
+pub(crate) fn register(loading: &Loading<'_>) -> Result<(), String> {
     #[cfg(feature = "fault-injection")]
     for fault in [Entry::of::<hold::Hold>(), Entry::of::<panic::Panic>()] {
-        fault.register(ctx)?;
+        fault.register(loading)?;
     }
-    COMMANDS.iter().try_for_each(|command| command.register(ctx))
+    COMMANDS.iter().try_for_each(|command| command.register(loading))
 }
 
 /// The latch that a command needs.

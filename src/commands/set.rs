@@ -1,6 +1,6 @@
 //! `LATCH.SET`
 
-use border::command::Command;
+use border::command::{Call, Command};
 use border::context::{Context, now};
 use border::propagation::EventClass;
 use border::reply::Reply;
@@ -57,18 +57,18 @@ impl Command for Set {
         ],
     };
 
-    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+    fn run(call: Call<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
         let Request { name, count, options } = Request::parse(Args::new(args), now())?;
-        let key = Key::write(ctx, *name);
+        let key = Key::write(*call, *name);
         let exists = key.value()?.is_some();
         if !options.condition.is_none_or(|condition| condition.is_met(exists)) {
             return Ok(Reply::Null);
         }
         if exists || count > 0 || options.linger > 0 {
-            store(ctx, *name, key, count, &options)?;
+            store(call, *name, key, count, &options)?;
         } else {
             drop(key);
-            open_the_missing(ctx, *name, &options);
+            open_the_missing(call, *name, &options);
         }
         Ok(Reply::Ok)
     }
@@ -76,20 +76,20 @@ impl Command for Set {
 
 /// A latch that does not exist opens as it is made, and nothing is stored: that is only
 /// something if somebody has waited for it.
-fn open_the_missing(ctx: Context<'_>, name: Str<'_>, options: &Options) {
-    if !ctx.is_loading() && with_lot(ctx.lock(), |lot| lot.open(ctx.db(), name.bytes(), None)) {
-        propagate(ctx, name, 0, options);
+fn open_the_missing(call: Call<'_>, name: Str<'_>, options: &Options) {
+    if !call.is_loading() && with_lot(call.lock(), |lot| lot.open(call.db(), name.bytes(), None)) {
+        propagate(call, name, 0, options);
         stats::SET.count();
         stats::OPEN.count();
-        ctx.notify(EventClass::Module, c"latch.set", name);
-        ctx.notify(EventClass::Module, c"latch.open", name);
-        release(ctx);
+        call.notify(EventClass::Module, c"latch.set", name);
+        call.notify(EventClass::Module, c"latch.open", name);
+        release(*call);
     }
 }
 
 /// Makes a latch, or resets the one that is there; with a count of 0 it opens.
 fn store<'a>(
-    ctx: Context<'a>,
+    call: Call<'a>,
     name: Str<'_>,
     mut key: Key<'a>,
     count: i64,
@@ -99,8 +99,8 @@ fn store<'a>(
         latch.reset(count, options.linger);
         latch.opening()
     } else {
-        let opening = make(ctx, name, key, Latch::new(count, options.linger));
-        key = Key::write(ctx, name);
+        let opening = make(*call, name, key, Latch::new(count, options.linger));
+        key = Key::write(*call, name);
         let is_there = |latch: &Latch| latch.round() == opening.round;
         if !matches!(key.value(), Ok(Some(latch)) if is_there(latch)) {
             return Ok(()); // who heard of it has taken it away again
@@ -110,19 +110,19 @@ fn store<'a>(
     stats::SET.count();
     let event = c"latch.set";
     if count == 0 {
-        propagate(ctx, name, count, options);
-        follow_opening(ctx, name, key, opening, event);
+        propagate(call, name, count, options);
+        follow_opening(*call, name, key, opening, event);
         return Ok(());
     }
     let expiry = options.expiry.apply(&mut key);
     let expires = key.expiry();
     drop(key);
-    propagate(ctx, name, count, &Options { expiry, ..*options });
-    if !ctx.is_loading() {
-        let (db, round) = (ctx.db(), opening.round);
-        with_lot(ctx.lock(), |lot| lot.note_expiry(db, name.bytes(), round, expires));
+    propagate(call, name, count, &Options { expiry, ..*options });
+    if !call.is_loading() {
+        let (db, round) = (call.db(), opening.round);
+        with_lot(call.lock(), |lot| lot.note_expiry(db, name.bytes(), round, expires));
     }
-    announce(ctx, name, event);
+    announce(*call, name, event);
     Ok(())
 }
 
@@ -140,9 +140,9 @@ fn make(ctx: Context<'_>, name: Str<'_>, key: Key<'_>, latch: Latch) -> Opening 
 
 /// Propagates what was done, without the condition that was met, and with the
 /// time at which the latch expires: the same whenever it is replayed.
-fn propagate(ctx: Context<'_>, name: Str<'_>, count: i64, options: &Options) {
+fn propagate(call: Call<'_>, name: Str<'_>, count: i64, options: &Options) {
     if *options == Options::default() {
-        return ctx.replicate_verbatim(); // it says all this already
+        return call.replicate_verbatim(); // it says all this already
     }
     let mut args = vec![count.to_string()];
     match options.expiry {
@@ -156,7 +156,7 @@ fn propagate(ctx: Context<'_>, name: Str<'_>, count: i64, options: &Options) {
         args.extend(["LINGER".into(), format_seconds(options.linger)]);
     }
     let args: Vec<_> = args.iter().map(String::as_bytes).collect();
-    ctx.replicate(c"LATCH.SET", name, &args);
+    call.replicate(c"LATCH.SET", name, &args);
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! `LATCH.WAITERS`
 
-use border::command::Command;
-use border::context::{Context, now};
+use border::command::{Call, Command};
+use border::context::now;
 use border::reply::Reply;
 use border::spec::{Arg, KeyUse, Kind, Spec};
 use border::string::Str;
@@ -34,10 +34,10 @@ impl Command for Waiters {
         args: &[Arg::new(c"count", Kind::Integer).after(c"COUNT").optional()],
     };
 
-    fn run(ctx: Context<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
+    fn run(call: Call<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
         let limit = read_limit(Args::new(args))?;
         let now = now();
-        let mut keys = with_lot(ctx.lock(), |lot| lot.waited_keys(ctx.db()));
+        let mut keys = with_lot(call.lock(), |lot| lot.waited_keys(call.db()));
         keys.sort_by(|a, b| b.waiters.cmp(&a.waiters).then(a.since.cmp(&b.since)));
         keys.truncate(limit);
         let rows = keys.into_iter().map(|waited| {
