@@ -113,7 +113,9 @@ fn is_guarded(body: &Group) -> bool {
     let name = body.next().map(|token| token.to_string());
     let call = matches!(body.next(), Some(TokenTree::Group(_)));
     let rest: Vec<_> = body.map(|token| token.to_string()).collect();
-    matches!(name.as_deref(), Some("guarded" | "or_abort")) && call && (rest.is_empty() || rest == [";"])
+    matches!(name.as_deref(), Some("guarded" | "or_abort"))
+        && call
+        && (rest.is_empty() || rest == [";"])
 }
 
 #[test]
