@@ -2,9 +2,10 @@
 //!
 //! A futex table. Waiters for the same round of the same key stand in one queue.
 //! Whatever ends the round *settles* the queue: once, in O(1), with one outcome for
-//! everybody in it. The queue is then walked in bounded steps, oldest waiter first, to
-//! release those whose wait is decided by it. A waiter that leaves before the walk has
-//! come to it has its verdict all the same.
+//! everybody in it; what empties a database settles all queues in it, also in O(1). Settled
+//! queues are then walked in bounded steps, oldest waiter first, to release those whose wait
+//! is decided by it; long ones take turns with the others. A waiter that leaves before the
+//! walk has come to it has its verdict all the same.
 //!
 //! A waiter may stand in several queues (`LATCH.AWAITALL`, `LATCH.AWAITANY`). It has one
 //! verdict, which follows from the outcomes of its queues by its rule.
@@ -12,58 +13,74 @@
 //! | | |
 //! |---|---|
 //! | [`Lot::join`], [`Lot::verdict`], [`Lot::leave`] | a wait, from its beginning to its end |
-//! | [`Lot::next_batch`] | the walk |
-//! | `endings.rs` | what ends rounds |
+//! | `walk.rs` | the walk, and what it charges |
+//! | `endings.rs`, `era.rs` | what ends rounds, one or all of a database |
 //! | `looks.rs` | which keys are to be looked at, for what nothing tells of |
-//! | `queue.rs`, `ticket.rs`, `outcome.rs` | the parts |
+//! | `queue.rs`, `outcome.rs` | the parts |
+//! | `slab.rs`, `list.rs`, `index.rs` | what they are kept in |
 //!
 //! There is no server in here. A handle is whatever releases a client, and the model
 //! that the lot is tested against (`lot/model.rs`) drives it with numbers.
+//!
+//! # Sizes
+//!
+//! Everything is kept in slabs and linked through them, so each step is O(1) (O(log n) for
+//! what expires), moves nothing and gives back no more than one chunk, whatever the size.
+//! Only a load goes over all queues.
 //!
 //! # Invariants
 //!
 //! Between any two calls:
 //!
-//! - A waiter stands in each of its queues until it leaves. A queue in which nobody
+//! - A waiter stands in each of its queues, once, until it leaves. A queue in which nobody
 //!   stands is dropped.
-//! - A queue is *waiting*, *suspended* (emptied by what may be the beginning of a load) or
-//!   *settled*. Only waiting ones are found by key, at most one for each key. A
-//!   suspended one becomes one of the others; a settled one stays as it is.
+//! - A queue is *waiting*, *suspended* (taken by what may be the beginning of a load) or
+//!   *settled*: by itself, or with its era. Only waiting ones are found by key, at most one
+//!   for each key. A suspended one becomes one of the others; a settled one stays as it is.
 //! - Settlements are numbered, so that it is known which came first. A verdict that was
 //!   given does not change: what settles later has a higher number.
 //! - A waiter is *undecided* in as many queues as the walk has not passed it in, or in
 //!   none once one of them has decided its wait. Then its handle has been given out, once.
-//! - The lists of what is to be done (`rota`, `suspended`, `settled`) may name queues that
-//!   are not there any more, or have become something else: numbers are not used twice,
-//!   and each is checked when it comes up. `due` names waiting queues only.
+//! - A queue that waits, or is suspended with its era, stands in the list of that; a settled
+//!   one in `settled`, until the walk has come to its end.
+//! - In the `rota` are all queues that wait or are suspended, and may be others; in `due` no
+//!   queue that is settled by itself. `suspended` may name what is there no more.
 
-use std::borrow::Borrow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hash};
-use std::ops::Bound::{Excluded, Unbounded};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::hash::{BuildHasher, RandomState};
+use std::iter;
 use std::rc::Rc;
 
 use crate::latch::Round;
 
 mod endings;
+mod era;
+mod index;
+mod list;
 mod looks;
 mod outcome;
 mod queue;
-mod ticket;
+mod slab;
+mod walk;
 
+use endings::Suspended;
+use era::Era;
+use index::Index;
+use list::{Linked, Links, List};
 pub(crate) use looks::{Kind, Lookup, Sighting};
 pub(crate) use outcome::{Outcome, Rule, Verdict};
-use queue::{Phase, Queue, QueueId, Queues, Wanted};
-pub(crate) use ticket::Ticket;
-use ticket::TicketHasher;
+use queue::{Phase, Queue, QueueId, Rota, Wanted};
+use slab::{Id, Place, Slab};
+pub(crate) use walk::Budget;
 
 /// The number of a database.
 pub(crate) type Db = i32;
 
-/// The name of a key: kept once, and shared by all that mean it.
-pub(crate) trait Name: Clone + Eq + Hash + Borrow<[u8]> + for<'a> From<&'a [u8]> {}
+/// The name of a key.
+pub(crate) trait Name: Clone + AsRef<[u8]> + for<'a> From<&'a [u8]> {}
 
-impl<K: Clone + Eq + Hash + Borrow<[u8]> + for<'a> From<&'a [u8]>> Name for K {}
+impl<K: Clone + AsRef<[u8]> + for<'a> From<&'a [u8]>> Name for K {}
 
 /// A latch that somebody wants to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +101,10 @@ pub(crate) struct WaitedKey<K> {
     pub(crate) since: i64,
 }
 
+/// One waiter, from parking to leaving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket(Id);
+
 /// A client in the lot.
 #[derive(Debug)]
 struct Waiter<H> {
@@ -92,42 +113,75 @@ struct Waiter<H> {
     /// When it came, in ms, by the clock of whoever parked it.
     since: i64,
     rule: Rule,
-    queues: Queues,
-    /// In how many of them its wait is undecided.
-    undecided: usize,
+    /// Where it stands: the last place that it took, and how many there are.
+    last: Option<Place>,
+    stands: u32,
+    /// In how many of its queues its wait is undecided.
+    undecided: u32,
+    /// The queue that has decided it, once the walk has found that.
+    decided_by: Option<Place>,
 }
 
-/// All parked clients of a server. `H` is what releases one of them, `K` a name.
+/// A waiter in one of its queues.
+#[derive(Debug)]
+struct Stand {
+    waiter: Place,
+    queue: Place,
+    links: Links,
+    /// Where the waiter stands, too.
+    other: Option<Place>,
+}
+
+impl Linked<Stand> for Stand {
+    fn links(&mut self) -> &mut Links {
+        &mut self.links
+    }
+}
+
+/// All parked clients of a server. `H` is what releases one of them, `K` the name of a key.
 #[derive(Debug)]
 pub(crate) struct Lot<H, K = Rc<[u8]>> {
-    /// Every waiter that has not left.
-    waiters: HashMap<Ticket, Waiter<H>, BuildHasherDefault<TicketHasher>>,
-    /// Every queue with somebody in it, oldest first.
-    queues: BTreeMap<QueueId, Queue<K>>,
-    /// The waiting queues.
-    by_key: HashMap<Db, HashMap<K, QueueId>>,
+    /// Every waiter that has not left, and where they stand.
+    waiters: Slab<Waiter<H>>,
+    stands: Slab<Stand>,
+    /// Every queue with somebody in it.
+    queues: Slab<Queue<K>>,
+    /// By database and key.
+    index: Index,
+    /// With a secret in it: clients choose the keys, and could have them collide.
+    hasher: RandomState,
+    eras: Slab<Era>,
+    /// The eras that have not ended, by kind of latch.
+    current: [BTreeMap<Db, Place>; 2],
     /// The order in which keys are looked at, by kind. Who has been looked at stands last.
-    rota: [VecDeque<QueueId>; 2],
-    /// The waiting queues whose latch expires, by when that is to be looked at.
+    rota: [List<Rota>; 2],
+    /// The queues whose latch expires, by when that is to be looked at.
     due: BTreeSet<(i64, QueueId)>,
-    /// The suspended queues.
-    suspended: Vec<QueueId>,
-    /// The settled queues that have not been walked to the end.
-    settled: VecDeque<QueueId>,
-    /// The last number given out, to a queue, a ticket or a settlement.
+    /// What is suspended, in the order that it was.
+    suspended: Vec<Suspended>,
+    /// The settled queues that have not been walked to the end. The first has its turn.
+    settled: List<Era>,
+    /// What the walk has done in this turn.
+    turn: usize,
+    /// The number of the last settlement.
     last: u64,
 }
 
 impl<H, K> Default for Lot<H, K> {
     fn default() -> Self {
         Self {
-            waiters: HashMap::default(),
-            queues: BTreeMap::new(),
-            by_key: HashMap::new(),
+            waiters: Slab::default(),
+            stands: Slab::default(),
+            queues: Slab::default(),
+            index: Index::default(),
+            hasher: RandomState::new(),
+            eras: Slab::default(),
+            current: Default::default(),
             rota: Default::default(),
             due: BTreeSet::new(),
             suspended: Vec::new(),
-            settled: VecDeque::new(),
+            settled: List::default(),
+            turn: 0,
             last: 0,
         }
     }
@@ -135,7 +189,8 @@ impl<H, K> Default for Lot<H, K> {
 
 impl<H, K: Name> Lot<H, K> {
     /// A client joins the queues of latches of one database, at the time `now`. `block`
-    /// blocks it, told its ticket, and returns its handle; if it cannot, nobody has joined.
+    /// blocks it, told its ticket, and returns its handle. Returns whether it could; else
+    /// nobody has joined.
     pub(crate) fn join(
         &mut self,
         db: Db,
@@ -143,101 +198,78 @@ impl<H, K: Name> Lot<H, K> {
         rule: Rule,
         now: i64,
         block: impl FnOnce(Ticket) -> Option<H>,
-    ) -> Option<Ticket> {
-        let queues: Queues = targets.iter().map(|target| self.queue_for(db, target, now)).collect();
-        let ticket = Ticket(self.next_number());
-        let handle = block(ticket);
-        for id in queues.as_slice() {
-            if handle.is_some()
-                && let Some(queue) = self.queues.get_mut(id)
-            {
-                queue.waiters.insert(ticket);
-            }
-            self.drop_if_empty(*id);
+    ) -> bool {
+        let (handle, last, decided_by) = (None, None, None);
+        let new = Waiter { handle, since: now, rule, last, stands: 0, undecided: 0, decided_by };
+        let ticket = Ticket(self.waiters.insert(new));
+        for target in targets {
+            let queue = self.queue_for(db, target, now);
+            self.stand_in(queue, ticket.0.place);
         }
-        handle.as_ref()?;
-        let undecided = queues.as_slice().len();
-        self.waiters.insert(ticket, Waiter { handle, since: now, rule, queues, undecided });
-        Some(ticket)
+        let waiter = &mut self.waiters[ticket.0.place];
+        let (stands, mut at) = (waiter.stands, waiter.last);
+        waiter.undecided = stands;
+        while let Some(Stand { queue, other, .. }) = at.map(|at| &self.stands[at]) {
+            self.queues[*queue].several += u32::from(stands > 1);
+            at = *other;
+        }
+        let handle = block(ticket);
+        if handle.is_none() {
+            self.leave(ticket);
+            return false;
+        }
+        self.waiters[ticket.0.place].handle = handle;
+        true
     }
 
     /// How the wait of a client ended; `None` while it goes on.
     pub(crate) fn verdict(&self, ticket: Ticket) -> Option<Verdict<K>> {
-        let waiter = self.waiters.get(&ticket)?;
-        let queues = || waiter.queues.as_slice().iter().filter_map(|id| self.queues.get(id));
-        let settled = || {
-            queues().filter_map(|queue| match &queue.phase {
-                Phase::Settled(number, outcome) => Some((number, outcome, &queue.key)),
-                Phase::Waiting | Phase::Suspended(_) => None,
-            })
-        };
-        // What decides the wait by itself; if nothing does, the last one that
-        // the client waits for does.
-        let (_, outcome, key) = settled()
-            .filter(|(_, outcome, _)| waiter.rule.is_decided_by(outcome))
-            .min_by_key(|(number, ..)| *number)
-            .or_else(|| {
-                let over = settled().count() == waiter.queues.as_slice().len();
-                settled().filter(|_| over).max_by_key(|(number, ..)| *number)
-            })?;
-        Some(Verdict { outcome: outcome.clone(), key: key.clone() })
+        let waiter = &self.waiters[self.waiters.find(ticket.0)?];
+        let queue = &self.queues[waiter.decided_by.or_else(|| self.judge(waiter))?];
+        match self.phase(queue) {
+            Phase::Settled(_, outcome) => Some(Verdict { outcome, key: queue.key.clone() }),
+            Phase::Waiting | Phase::Suspended(_) => None,
+        }
     }
 
     /// Takes a client out: the one end of every wait.
     pub(crate) fn leave(&mut self, ticket: Ticket) {
-        let Some(waiter) = self.waiters.remove(&ticket) else {
+        let Some(place) = self.waiters.find(ticket.0) else {
             return;
         };
-        for &id in waiter.queues.as_slice() {
-            if let Some(queue) = self.queues.get_mut(&id) {
-                queue.waiters.remove(&ticket);
-            }
-            self.drop_if_empty(id);
+        let Waiter { last, stands, .. } = self.waiters.remove(place);
+        let mut at = last;
+        while let Some(place) = at {
+            at = self.stands[place].other;
+            self.step_out(place, stands > 1);
         }
     }
 
-    /// Walks up to `limit` steps along the settled queues, and returns the handles of
-    /// those who are to be released, oldest first. Each is returned once; its waiter stays
-    /// until it leaves.
-    pub(crate) fn next_batch(&mut self, limit: usize) -> Vec<H> {
-        let mut batch = Vec::new();
-        for _ in 0..limit {
-            let Some(Step { queue, ticket, outcome }) = self.next_step() else {
-                break;
+    /// The queue that has decided a wait; `None` while that goes on.
+    fn judge(&self, waiter: &Waiter<H>) -> Option<Place> {
+        // What decides the wait by itself; if nothing does, the last one that
+        // the client waits for does.
+        let (mut first, mut last) = (None, None);
+        let mut is_over = true;
+        for place in self.queues_of(waiter) {
+            let Phase::Settled(number, outcome) = self.phase(&self.queues[place]) else {
+                is_over = false;
+                continue;
             };
-            if let Some(queue) = self.queues.get_mut(&queue) {
-                queue.walked = Some(ticket);
-            }
-            if let Some(waiter) = self.waiters.get_mut(&ticket) {
-                let decided = waiter.rule.is_decided_by(&outcome);
-                waiter.undecided = if decided { 0 } else { waiter.undecided.saturating_sub(1) };
-                if waiter.undecided == 0 {
-                    batch.extend(waiter.handle.take());
-                }
+            let settled = Some((number, place));
+            if waiter.rule.is_decided_by(&outcome) {
+                first = first.min(settled).or(settled);
+            } else {
+                last = last.max(settled);
             }
         }
-        batch
+        let (_, place) = first.or(last.filter(|_| is_over))?;
+        Some(place)
     }
 
-    /// The next step of the walk. Forgets queues that have been walked to the end.
-    fn next_step(&mut self) -> Option<Step> {
-        loop {
-            let id = *self.settled.front()?;
-            if let Some(queue) = self.queues.get(&id)
-                && let Phase::Settled(_, outcome) = &queue.phase
-            {
-                let ahead = (queue.walked.map_or(Unbounded, Excluded), Unbounded);
-                if let Some(&ticket) = queue.waiters.range(ahead).next() {
-                    return Some(Step { queue: id, ticket, outcome: outcome.clone() });
-                }
-            }
-            self.settled.pop_front();
-        }
-    }
-
-    /// Whether somebody may still have to be released.
-    pub(crate) fn has_releases(&mut self) -> bool {
-        self.next_step().is_some()
+    fn queues_of(&self, waiter: &Waiter<H>) -> impl Iterator<Item = Place> {
+        let stands = iter::successors(waiter.last, |&at| self.stands[at].other);
+        stands.map(|at| self.stands[at].queue)
     }
 
     /// Clients that have parked and not left.
@@ -247,8 +279,7 @@ impl<H, K: Name> Lot<H, K> {
 
     /// Clients parked on this key.
     pub(crate) fn parked_on(&self, db: Db, key: &[u8]) -> usize {
-        let queue = self.waiting(db, key).and_then(|id| self.queues.get(&id));
-        queue.map_or(0, |queue| queue.waiters.len())
+        self.waiting(db, key).map_or(0, |queue| self.queues[queue].stands.len())
     }
 
     /// Whether somebody waits for the latch of this round.
@@ -256,22 +287,38 @@ impl<H, K: Name> Lot<H, K> {
         self.find(db, key, Some(round)).is_some()
     }
 
-    /// The keys of a database that clients are parked on, in no order.
-    pub(crate) fn waited_keys(&self, db: Db) -> Vec<WaitedKey<K>> {
-        let ids = self.by_key.get(&db).into_iter().flat_map(HashMap::values);
-        let queues = ids.filter_map(|id| self.queues.get(id));
-        queues
-            .filter_map(|queue| {
-                let oldest = self.waiters.get(queue.waiters.first()?)?;
-                let (key, waiters) = (queue.key.clone(), queue.waiters.len());
-                Some(WaitedKey { key, waiters, since: oldest.since })
+    /// The keys of a database on which most clients are parked, at most `limit` of them: most
+    /// first, and of as many the one who has waited longest.
+    pub(crate) fn most_waited(&self, db: Db, limit: usize) -> Vec<WaitedKey<K>> {
+        let mut most = BinaryHeap::new();
+        let eras = self.current.iter().filter_map(|eras| eras.get(&db));
+        for place in eras.flat_map(|&era| self.queues_in(&self.eras[era].queues)) {
+            let stands = &self.queues[place].stands;
+            if let Some(oldest) = stands.first() {
+                let since = self.waiters[self.stands[oldest].waiter].since;
+                most.push(Reverse((stands.len(), Reverse(since), place)));
+            }
+            if most.len() > limit {
+                most.pop(); // the least
+            }
+        }
+        let waited = most.into_sorted_vec().into_iter();
+        waited
+            .map(|Reverse((waiters, Reverse(since), place))| WaitedKey {
+                key: self.queues[place].key.clone(),
+                waiters,
+                since,
             })
             .collect()
     }
 
     /// How many keys clients are parked on.
     pub(crate) fn waited_key_count(&self) -> usize {
-        self.by_key.values().map(HashMap::len).sum()
+        self.current.iter().flat_map(BTreeMap::values).map(|&era| self.eras[era].queues.len()).sum()
+    }
+
+    fn queues_in(&self, list: &List<Era>) -> impl Iterator<Item = Place> {
+        iter::successors(list.first(), |&at| self.queues[at].links.next())
     }
 
     fn next_number(&mut self) -> u64 {
@@ -279,69 +326,108 @@ impl<H, K: Name> Lot<H, K> {
         self.last
     }
 
+    fn hash(&self, db: Db, key: &[u8]) -> u32 {
+        #[expect(clippy::cast_possible_truncation, reason = "all bits are as good")]
+        {
+            self.hasher.hash_one((db, key)) as u32
+        }
+    }
+
     /// The waiting queue of a key, whatever its round.
-    fn waiting(&self, db: Db, key: &[u8]) -> Option<QueueId> {
-        self.by_key.get(&db)?.get(key).copied()
+    fn waiting(&self, db: Db, key: &[u8]) -> Option<Place> {
+        if self.queues.is_empty() { None } else { self.waiting_at(self.hash(db, key), db, key) }
+    }
+
+    fn waiting_at(&self, hash: u32, db: Db, key: &[u8]) -> Option<Place> {
+        iter::successors(self.index.first(hash), |&at| self.queues[at].chain).find(|&at| {
+            let queue = &self.queues[at];
+            queue.hash == hash
+                && queue.key.as_ref() == key
+                && self.eras[queue.era].db == db
+                && self.is_waiting(queue)
+        })
     }
 
     /// The waiting queue of a key, if it is for a latch of this round.
-    fn find(&self, db: Db, key: &[u8], round: Option<Round>) -> Option<QueueId> {
-        let id = self.waiting(db, key)?;
-        self.queues.get(&id)?.wanted.is(round).then_some(id)
+    fn find(&self, db: Db, key: &[u8], round: Option<Round>) -> Option<Place> {
+        self.waiting(db, key).filter(|&place| self.queues[place].wanted.is(round))
     }
 
     /// The waiting queue for this latch; made if need be.
-    fn queue_for(&mut self, db: Db, target: &Target<'_>, now: i64) -> QueueId {
+    fn queue_for(&mut self, db: Db, target: &Target<'_>, now: i64) -> Place {
         let &Target { key, round, expires } = target;
         let wanted = round.map_or(Wanted::Coming, Wanted::This);
-        let id = self.find(db, key, round).unwrap_or_else(|| {
-            if let Some(older) = self.waiting(db, key) {
-                // The latch was replaced and nothing told us; see `observe`.
-                self.settle_removed(older, now);
+        let hash = self.hash(db, key);
+        let place = match self.waiting_at(hash, db, key) {
+            Some(place) if self.queues[place].wanted.is(round) => place,
+            older => {
+                if let Some(older) = older {
+                    // The latch was replaced and nothing told us; see `observe`.
+                    self.settle_removed(older, now);
+                }
+                self.make_queue(db, K::from(key), hash, wanted)
             }
-            let id = QueueId(self.next_number());
-            let key = K::from(key);
-            self.by_key.entry(db).or_default().insert(key.clone(), id);
-            self.queues.insert(id, Queue::new(db, key, wanted));
-            self.rota[Kind::of(wanted) as usize].push_back(id);
-            id
-        });
-        self.want(id, wanted);
-        self.expect_expiry(id, expires, None);
-        id
+        };
+        self.want(place, wanted);
+        self.expect_expiry(place, expires);
+        place
+    }
+
+    fn make_queue(&mut self, db: Db, key: K, hash: u32, wanted: Wanted) -> Place {
+        let era = self.current_era(db, Kind::of(wanted));
+        let place = self.queues.insert(Queue::new(key, hash, era, wanted)).place;
+        self.index.insert(&mut self.queues, place);
+        self.enter_era(place, db);
+        self.enter_rota(place);
+        place
+    }
+
+    /// A waiter takes its place in a queue, if it has none there.
+    fn stand_in(&mut self, queue: Place, waiter: Place) {
+        let Self { waiters, stands, queues, .. } = self;
+        let Queue { stands: list, unwalked, .. } = &mut queues[queue];
+        // It is the last one to come anywhere.
+        if list.last().is_some_and(|last| stands[last].waiter == waiter) {
+            return;
+        }
+        let joining = &mut waiters[waiter];
+        let other = joining.last;
+        let place = stands.insert(Stand { waiter, queue, links: Links::default(), other }).place;
+        joining.last = Some(place);
+        joining.stands += 1;
+        list.push(stands, place);
+        unwalked.get_or_insert(place);
+    }
+
+    /// A waiter leaves a queue, and if it was the last, the queue goes.
+    fn step_out(&mut self, place: Place, stands_in_several: bool) {
+        let Self { stands, queues, .. } = self;
+        let Stand { queue: at, links, .. } = stands[place];
+        let queue = &mut queues[at];
+        if queue.unwalked == Some(place) {
+            queue.unwalked = links.next();
+            if queue.unwalked.is_none() {
+                self.end_walk(at);
+            }
+        }
+        let Self { stands, queues, .. } = self;
+        let queue = &mut queues[at];
+        queue.stands.remove(stands, place);
+        queue.several -= u32::from(stands_in_several);
+        stands.remove(place);
+        if queue.stands.is_empty() {
+            self.drop_queue(at);
+        }
     }
 
     /// Drops a queue in which nobody stands.
-    fn drop_if_empty(&mut self, id: QueueId) {
-        if self.queues.get(&id).is_some_and(|queue| queue.waiters.is_empty()) {
-            self.unlist(id);
-            self.queues.remove(&id);
-            if self.queues.is_empty() {
-                self.rota.iter_mut().for_each(VecDeque::clear);
-            }
-        }
+    fn drop_queue(&mut self, place: Place) {
+        self.leave_list_of_era(place);
+        self.look_no_more(place);
+        self.index.remove(&mut self.queues, place);
+        let queue = self.queues.remove(place);
+        self.leave_era(queue.era);
     }
-
-    /// Takes a waiting queue out of what is found by key, and of what is due.
-    fn unlist(&mut self, id: QueueId) {
-        let Some(queue) = self.queues.get(&id).filter(|queue| queue.phase == Phase::Waiting) else {
-            return;
-        };
-        if let Some(keys) = self.by_key.get_mut(&queue.db) {
-            keys.remove(queue.key.borrow());
-            if keys.is_empty() {
-                self.by_key.remove(&queue.db);
-            }
-        }
-        self.look_no_more(id);
-    }
-}
-
-/// A step of the walk: past a waiter, in a settled queue.
-struct Step {
-    queue: QueueId,
-    ticket: Ticket,
-    outcome: Outcome,
 }
 
 #[cfg(test)]

@@ -9,12 +9,12 @@ use border::blocking::{self, Handle, Wait};
 use border::command::Call;
 use border::context::{Context, now};
 use border::lock::{Locked, Shared};
-use border::string::SharedStr;
+use border::string::OwnedStr;
 use border::turns;
 
 use crate::config;
 use crate::latch::Round;
-use crate::lot::{Db, Lot, Rule, Target, Ticket};
+use crate::lot::{Budget, Db, Lot, Rule, Target, Ticket};
 use crate::removal::{Pending, Removal};
 use crate::shadow::shadow_of;
 use crate::stats;
@@ -22,7 +22,7 @@ use crate::stats;
 static PARKING: Shared<Parking> = Shared::new();
 
 /// The lot of this server.
-pub(crate) type ServerLot = Lot<Handle, SharedStr>;
+pub(crate) type ServerLot = Lot<Handle, OwnedStr>;
 
 #[derive(Debug, Default)]
 struct Parking {
@@ -61,10 +61,10 @@ pub(crate) fn park<W: Wait + 'static>(
     let (db, shadow) = (call.db(), shadow_of(*call, first));
     let (parked, waiters) = with_lot(call.lock(), |lot| {
         // To block a client calls nothing back: the lot may be lent meanwhile.
-        let ticket = lot.join(db, targets, rule, now(), |ticket| {
+        let parked = lot.join(db, targets, rule, now(), |ticket| {
             blocking::block(call, &shadow, timeout.unwrap_or(0), wait(ticket))
         });
-        (ticket.is_some(), lot.parked())
+        (parked, lot.parked())
     });
     if parked {
         stats::PARKED.count();
@@ -122,11 +122,9 @@ fn begin_release(lock: Locked<'_>) -> bool {
 
 /// Releases a batch, and lets so many ends of turns pass before the next one.
 fn release_batch(lock: Locked<'_>, pause: u32) {
-    let batch = with(lock, |parking| {
-        parking.pause = pause;
-        parking.lot.next_batch(config::wake_batch())
-    });
-    for handle in batch {
+    with(lock, |parking| parking.pause = pause);
+    let mut budget = Budget::of_releases(config::wake_batch());
+    while let Some(handle) = with_lot(lock, |lot| lot.next_release(&mut budget)) {
         handle.release(lock);
     }
     with(lock, Parking::note_wake);

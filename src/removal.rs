@@ -94,7 +94,7 @@ mod tests {
     fn removed_at(at: i64) -> Case {
         let (mut lot, round) = (Lot::default(), Round::next());
         let target = Target { key: b"k", round: Some(round), expires: Some(EXPIRY) };
-        let ticket = lot.join(0, &[target], Rule::All, 0, |_| Some(())).unwrap();
+        let ticket = lot.join_with(0, &[target], Rule::All, 0, ());
         let (mut pending, removed) = (Pending::default(), Instant::now());
         pending.hold(Removal { db: 0, key: b"k"[..].into(), round, at }, 0, removed);
         Case { lot, ticket, pending, removed }

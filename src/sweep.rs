@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use border::context::{Context, now};
 use border::lock::Shared;
-use border::string::SharedStr;
+use border::string::OwnedStr;
 use border::timer::{Alarm, Timer};
 
 use crate::latch::{Latch, State};
@@ -127,8 +127,10 @@ fn make_pass(ctx: Context<'_>) {
 fn look_at_what_is_due(ctx: Context<'_>) -> bool {
     let begun = Instant::now();
     let mut all_seen = true;
-    while let Some(lookup) = with_lot(ctx.lock(), |lot| lot.next_due(now())) {
-        look(ctx, &lookup);
+    while with_lot(ctx.lock(), |lot| lot.is_due(now())) {
+        if let Some(lookup) = with_lot(ctx.lock(), |lot| lot.next_due()) {
+            look(ctx, &lookup);
+        }
         if begun.elapsed() > BUDGET {
             all_seen = false;
             break;
@@ -188,7 +190,7 @@ pub(crate) fn look_at_all(ctx: Context<'_>) {
     }
 }
 
-fn look(ctx: Context<'_>, lookup: &Lookup<SharedStr>) {
+fn look(ctx: Context<'_>, lookup: &Lookup<OwnedStr>) {
     ctx.select_db(lookup.db);
     let key = Key::look(ctx, lookup.key.as_str());
     let found = match key.value() {
@@ -206,7 +208,7 @@ fn look(ctx: Context<'_>, lookup: &Lookup<SharedStr>) {
 
 /// Whatever removes a latch is told, but for two things: its time has passed, or its
 /// slot has gone. Those who wait where that has gone are redirected by the server.
-fn end_of_the_vanished(ctx: Context<'_>, lookup: &Lookup<SharedStr>) -> Option<Outcome> {
+fn end_of_the_vanished(ctx: Context<'_>, lookup: &Lookup<OwnedStr>) -> Option<Outcome> {
     if !ctx.is_cluster() {
         return Some(Outcome::Expired);
     }

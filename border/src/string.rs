@@ -1,11 +1,8 @@
 //! Strings of the server.
 
-use std::borrow::Borrow;
 use std::ffi::{c_char, c_int};
-use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
-use std::rc::Rc;
 use std::slice;
 
 use redis_module::raw;
@@ -123,41 +120,24 @@ impl Drop for OwnedStr {
     }
 }
 
-/// A string of the server that we made once, for all that mean it.
-#[derive(Clone, Debug)]
-pub struct SharedStr(Rc<OwnedStr>);
-
-impl SharedStr {
-    /// The string, borrowed.
-    pub fn as_str(&self) -> Str<'_> {
-        self.0.as_str()
+impl Clone for OwnedStr {
+    /// The same string, with one reference more.
+    fn clone(&self) -> Self {
+        // SAFETY: it is alive. Without a context the server counts the reference.
+        unsafe { api!(RedisModule_RetainString)(ptr::null_mut(), self.0.as_ptr()) };
+        Self(self.0)
     }
 }
 
-impl From<&[u8]> for SharedStr {
-    fn from(bytes: &[u8]) -> Self {
-        Self(Rc::new(OwnedStr::new(bytes)))
-    }
-}
-
-// As its bytes, so that a map can be asked for those.
-impl Borrow<[u8]> for SharedStr {
-    fn borrow(&self) -> &[u8] {
+impl AsRef<[u8]> for OwnedStr {
+    fn as_ref(&self) -> &[u8] {
         self.as_str().bytes()
     }
 }
 
-impl PartialEq for SharedStr {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_str().bytes() == other.as_str().bytes()
-    }
-}
-
-impl Eq for SharedStr {}
-
-impl Hash for SharedStr {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_str().bytes().hash(state);
+impl From<&[u8]> for OwnedStr {
+    fn from(bytes: &[u8]) -> Self {
+        Self::new(bytes)
     }
 }
 

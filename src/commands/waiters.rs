@@ -27,7 +27,7 @@ impl Command for Waiters {
         categories: c"admin dangerous slow",
         summary:
             c"Returns the keys of this database that clients are parked on, most waiters first.",
-        complexity: c"O(N log N) where N is the number of such keys",
+        complexity: c"O(N log M) where N is the number of such keys, and M the number returned",
         since: c"0.1.0",
         arity: -1,
         keys: KeyUse::NONE,
@@ -37,9 +37,7 @@ impl Command for Waiters {
     fn run(call: Call<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
         let limit = read_limit(Args::new(args))?;
         let now = now();
-        let mut keys = with_lot(call.lock(), |lot| lot.waited_keys(call.db()));
-        keys.sort_by(|a, b| b.waiters.cmp(&a.waiters).then(a.since.cmp(&b.since)));
-        keys.truncate(limit);
+        let keys = with_lot(call.lock(), |lot| lot.most_waited(call.db(), limit));
         let rows = keys.into_iter().map(|waited| {
             let waiters = i64::try_from(waited.waiters).unwrap_or(i64::MAX);
             let oldest = Reply::Integer((now - waited.since).max(0));

@@ -1,21 +1,30 @@
 //! What ends rounds: a latch that opens, is aborted or goes, and what happens to whole
 //! databases.
 
-use std::collections::hash_map::Entry;
+use std::mem;
 
-use super::queue::{Phase, Queue, QueueId, Wanted};
-use super::{Db, Lot, Name, Outcome, Ticket};
+use super::era::State;
+use super::queue::{Fate, Phase, Queue, QueueId, Wanted};
+use super::slab::{Id, Place};
+use super::{Db, Kind, Lot, Name, Outcome, Rule, Waiter};
 use crate::latch::Round;
+
+/// What was taken, and may be brought back by a load.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Suspended {
+    Queue(QueueId),
+    Era(Id),
+}
 
 impl<H, K: Name> Lot<H, K> {
     /// A latch was made where there was none: those who wait for one to come
     /// wait for this one. The latch of any others must have gone.
     pub(crate) fn create(&mut self, db: Db, key: &[u8], round: Round, now: i64) {
-        if let Some(id) = self.waiting(db, key) {
-            if self.queues.get(&id).is_some_and(|queue| queue.wanted == Wanted::Coming) {
-                self.want(id, Wanted::This(round));
+        if let Some(queue) = self.waiting(db, key) {
+            if self.queues[queue].wanted == Wanted::Coming {
+                self.want(queue, Wanted::This(round));
             } else {
-                self.settle_removed(id, now);
+                self.settle_removed(queue, now);
             }
         }
     }
@@ -24,41 +33,66 @@ impl<H, K: Name> Lot<H, K> {
     /// no round, it opened as it was made. Returns whether anybody was.
     pub(crate) fn open(&mut self, db: Db, key: &[u8], round: Option<Round>) -> bool {
         let queue = self.find(db, key, round);
-        if let Some(id) = queue {
-            self.settle_queue(id, Outcome::Opened);
+        if let Some(queue) = queue {
+            self.settle(queue, Outcome::Opened);
         }
         queue.is_some()
     }
 
     /// A latch was aborted. Returns the number of clients whose wait ends by that.
     pub(crate) fn abort(&mut self, db: Db, key: &[u8], round: Round, reason: &[u8]) -> usize {
-        let Some(id) = self.find(db, key, Some(round)) else {
+        let Some(queue) = self.find(db, key, Some(round)) else {
             return 0;
         };
-        let undecided: Vec<Ticket> = self.queues.get(&id).map_or_else(Vec::new, |queue| {
-            queue
-                .waiters
-                .iter()
-                .filter(|&&ticket| self.verdict(ticket).is_none())
-                .copied()
-                .collect()
-        });
-        self.settle_queue(id, Outcome::Aborted(reason.into()));
-        undecided.into_iter().filter(|&ticket| self.verdict(ticket).is_some()).count()
+        let ends = self.ends_by_a_failure(queue);
+        self.settle(queue, Outcome::Aborted(reason.into()));
+        ends
+    }
+
+    /// How many waits end if the round of this waiting queue fails.
+    fn ends_by_a_failure(&self, place: Place) -> usize {
+        let Queue { stands, several, .. } = &self.queues[place];
+        let mut ends = stands.len() - *several as usize;
+        if *several > 0 {
+            // Who stands in others may wait on, or have been decided.
+            let mut at = stands.first();
+            while let Some(stand) = at.map(|at| &self.stands[at]) {
+                let waiter = &self.waiters[stand.waiter];
+                ends += usize::from(waiter.stands > 1 && self.would_end(waiter));
+                at = stand.links.next();
+            }
+        }
+        ends
+    }
+
+    /// Whether the wait goes on, and would end if one more of its rounds failed.
+    fn would_end(&self, waiter: &Waiter<H>) -> bool {
+        let open = if self.settled.is_empty() || waiter.undecided == 0 {
+            waiter.undecided // the walk has passed all that is settled
+        } else if self.judge(waiter).is_some() {
+            0
+        } else {
+            let phases = self.queues_of(waiter).map(|queue| self.phase(&self.queues[queue]));
+            phases.map(|phase| u32::from(!matches!(phase, Phase::Settled(..)))).sum()
+        };
+        match waiter.rule {
+            Rule::All => open > 0,
+            Rule::Any => open == 1,
+        }
     }
 
     /// A latch was taken from its key before it opened, at the time `now`: whether it
     /// had expired is judged by the time that is known.
     pub(crate) fn remove(&mut self, db: Db, key: &[u8], round: Round, now: i64) {
-        if let Some(id) = self.find(db, key, Some(round)) {
-            self.settle_removed(id, now);
+        if let Some(queue) = self.find(db, key, Some(round)) {
+            self.settle_removed(queue, now);
         }
     }
 
     /// A latch was taken from its key before it opened, and what that was is known.
     pub(crate) fn end(&mut self, db: Db, key: &[u8], round: Round, outcome: Outcome) {
-        if let Some(id) = self.find(db, key, Some(round)) {
-            self.settle_queue(id, outcome);
+        if let Some(queue) = self.find(db, key, Some(round)) {
+            self.settle(queue, outcome);
         }
     }
 
@@ -66,20 +100,25 @@ impl<H, K: Name> Lot<H, K> {
     /// it back. Until [`Lot::reload`] or [`Lot::settle_suspended`] says which, it is a
     /// removal or not.
     pub(crate) fn displace(&mut self, db: Db, key: &[u8], round: Round, now: i64) {
-        let to_come = |queue: &Queue<K>| queue.wanted == Wanted::Coming; // nothing to lose
-        if let Some(id) = self.find(db, key, Some(round))
-            && !self.queues.get(&id).is_some_and(to_come)
+        if let Some(place) = self.find(db, key, Some(round))
+            && self.queues[place].wanted != Wanted::Coming
         {
-            self.unlist(id);
-            self.suspend(id, now);
+            self.leave_list_of_era(place);
+            self.forget_due(place);
+            let queue = &mut self.queues[place];
+            queue.fate = Fate::Displaced(queue.removal(now));
+            self.suspended.push(Suspended::Queue(QueueId(self.queues.id(place))));
         }
     }
 
     /// A database was emptied, or all (`None`). Until [`Lot::reload`] or
     /// [`Lot::settle_suspended`] says which, it is a removal or a load.
     pub(crate) fn flush(&mut self, db: Option<Db>, now: i64) {
-        for id in self.take_rounds(db) {
-            self.suspend(id, now);
+        let all = || self.current[Kind::Present as usize].keys().copied().collect();
+        for db in db.map_or_else(all, |db| vec![db]) {
+            if let Some(era) = self.end_era(db, State::Suspended { at: now }) {
+                self.suspended.push(Suspended::Era(self.eras.id(era)));
+            }
         }
     }
 
@@ -87,38 +126,68 @@ impl<H, K: Name> Lot<H, K> {
     /// on, until their keys have been looked at.
     pub(crate) fn reload(&mut self) {
         // The youngest first: of two that were taken from one key, that may be back.
-        for id in std::mem::take(&mut self.suspended).into_iter().rev() {
-            let Some(queue) = self.queues.get_mut(&id) else {
-                continue;
-            };
-            let Phase::Suspended(outcome) = queue.phase.clone() else {
-                continue;
-            };
-            let (db, key, expires) = (queue.db, queue.key.clone(), queue.expires);
-            match self.by_key.entry(db).or_default().entry(key) {
-                Entry::Vacant(place) => {
-                    place.insert(id);
-                    queue.phase = Phase::Waiting;
-                    self.expect_expiry(id, expires, None);
+        for suspended in mem::take(&mut self.suspended).into_iter().rev() {
+            match suspended {
+                Suspended::Queue(id) => self.queues.find(id.0).into_iter().for_each(|place| {
+                    if let Fate::Displaced(_) = self.queues[place].fate {
+                        self.bring_back(place);
+                    }
+                }),
+                Suspended::Era(id) => {
+                    while let Some(era) = self.eras.find(id)
+                        && let Some(place) = self.eras[era].queues.first()
+                    {
+                        self.bring_back(place);
+                    }
                 }
-                // Somebody has found it missing, or another one, since it was taken.
-                Entry::Occupied(_) => self.settle_unlisted(id, outcome),
             }
         }
-        for queue in self.queues.values_mut() {
-            if let Wanted::This(_) = queue.wanted {
+        for era in self.current[Kind::Present as usize].values() {
+            let mut at = self.eras[*era].queues.first();
+            while let Some(place) = at {
+                let queue = &mut self.queues[place];
                 queue.wanted = Wanted::Reloaded;
+                at = queue.links.next();
             }
         }
     }
 
+    /// Has a suspended queue wait again, if nobody has found its key missing, or another
+    /// latch there, since it was taken.
+    fn bring_back(&mut self, place: Place) {
+        let queue = &self.queues[place];
+        let (db, expires) = (self.eras[queue.era].db, queue.expires);
+        if self.waiting_at(queue.hash, db, queue.key.as_ref()).is_some() {
+            if let Phase::Suspended(outcome) = self.phase(queue) {
+                self.settle(place, outcome);
+            }
+            return;
+        }
+        self.leave_list_of_era(place);
+        let before = self.queues[place].era;
+        self.enter_era(place, db);
+        self.leave_era(before);
+        self.expect_expiry(place, expires);
+    }
+
     /// No load has followed: what is suspended has been removed.
     pub(crate) fn settle_suspended(&mut self) {
-        for id in std::mem::take(&mut self.suspended) {
-            if let Some(Phase::Suspended(outcome)) = self.queues.get(&id).map(|queue| &queue.phase)
-            {
-                let outcome = outcome.clone();
-                self.settle_unlisted(id, outcome);
+        for suspended in mem::take(&mut self.suspended) {
+            match suspended {
+                Suspended::Queue(id) => {
+                    if let Some(place) = self.queues.find(id.0)
+                        && let Fate::Displaced(outcome) = self.queues[place].fate.clone()
+                    {
+                        self.settle(place, outcome);
+                    }
+                }
+                Suspended::Era(id) => {
+                    if let Some(era) = self.eras.find(id)
+                        && let State::Suspended { at } = self.eras[era].state
+                    {
+                        self.settle_era(era, at);
+                    }
+                }
             }
         }
     }
@@ -130,8 +199,8 @@ impl<H, K: Name> Lot<H, K> {
             return;
         }
         for db in [a, b] {
-            for id in self.take_rounds(Some(db)) {
-                self.settle_unlisted(id, self.removal(id, now));
+            if let Some(era) = self.end_era(db, State::Suspended { at: now }) {
+                self.settle_era(era, now);
             }
         }
     }
@@ -141,61 +210,17 @@ impl<H, K: Name> Lot<H, K> {
         !self.suspended.is_empty()
     }
 
-    /// Takes the queues of a database, or of all, from `by_key`; but not those
-    /// whose latch is still to come: no removal takes it from them.
-    fn take_rounds(&mut self, db: Option<Db>) -> Vec<QueueId> {
-        let Self { by_key, queues, .. } = self;
-        let mut taken = Vec::new();
-        for (_, keys) in by_key.iter_mut().filter(|(of, _)| db.is_none_or(|db| db == **of)) {
-            keys.retain(|_, id| {
-                let stays = queues.get(id).is_some_and(|queue| queue.wanted == Wanted::Coming);
-                if !stays {
-                    taken.push(*id);
-                }
-                stays
-            });
-        }
-        by_key.retain(|_, keys| !keys.is_empty());
-        taken
+    /// Settles a waiting queue whose latch was removed.
+    pub(super) fn settle_removed(&mut self, place: Place, now: i64) {
+        self.settle(place, self.queues[place].removal(now));
     }
 
-    /// What it is for a queue that its latch is removed at the time `now`.
-    fn removal(&self, id: QueueId, now: i64) -> Outcome {
-        match self.queues.get(&id) {
-            Some(queue) if queue.has_expired(now) => Outcome::Expired,
-            _ => Outcome::Gone,
-        }
-    }
-
-    /// Settles a queue whose latch was removed.
-    pub(super) fn settle_removed(&mut self, id: QueueId, now: i64) {
-        self.settle_queue(id, self.removal(id, now));
-    }
-
-    /// Settles a waiting queue.
-    pub(super) fn settle_queue(&mut self, id: QueueId, outcome: Outcome) {
-        self.unlist(id);
-        self.settle_unlisted(id, outcome);
-    }
-
-    /// Suspends a queue that is not found by key any more, until it is known whether its
-    /// latch comes back.
-    fn suspend(&mut self, id: QueueId, now: i64) {
-        let outcome = self.removal(id, now);
-        self.look_no_more(id);
-        if let Some(queue) = self.queues.get_mut(&id) {
-            queue.phase = Phase::Suspended(outcome);
-            self.suspended.push(id);
-        }
-    }
-
-    /// Settles a queue that is not found by key any more.
-    fn settle_unlisted(&mut self, id: QueueId, outcome: Outcome) {
+    /// Settles a queue that is not settled.
+    pub(super) fn settle(&mut self, place: Place, outcome: Outcome) {
         let number = self.next_number();
-        self.look_no_more(id);
-        if let Some(queue) = self.queues.get_mut(&id) {
-            queue.phase = Phase::Settled(number, outcome);
-            self.settled.push_back(id);
-        }
+        self.leave_list_of_era(place);
+        self.look_no_more(place);
+        self.queues[place].fate = Fate::Settled(number, outcome);
+        self.settled.push(&mut self.queues, place);
     }
 }

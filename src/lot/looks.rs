@@ -1,6 +1,7 @@
 //! Which keys are to be looked at, and what follows from what was found.
 
 use super::queue::{Phase, QueueId, Wanted};
+use super::slab::Place;
 use super::{Db, Lot, Name, Outcome};
 use crate::latch::Round;
 
@@ -54,38 +55,46 @@ impl<H, K: Name> Lot<H, K> {
     /// The latch of this round is there. Notes when it expires, in Unix ms; `None`: never, or
     /// not any more.
     pub(crate) fn note_expiry(&mut self, db: Db, key: &[u8], round: Round, expires: Option<i64>) {
-        if let Some(id) = self.find(db, key, Some(round)) {
-            self.want(id, Wanted::This(round));
-            self.expect_expiry(id, expires, None);
+        if let Some(place) = self.find(db, key, Some(round)) {
+            self.want(place, Wanted::This(round));
+            self.expect_expiry(place, expires);
         }
     }
 
-    /// A queue whose latch should have expired before `now`. It is not returned
-    /// again before it has been observed.
-    pub(crate) fn next_due(&mut self, now: i64) -> Option<Lookup<K>> {
-        let &(at, id) = self.due.first()?;
-        if at >= now {
-            return None;
-        }
-        self.due.pop_first();
-        self.queues.get(&id).map(|queue| queue.lookup(id))
+    /// Whether there is a queue whose latch should have expired before `now`.
+    pub(crate) fn is_due(&self, now: i64) -> bool {
+        self.due.first().is_some_and(|&(at, _)| at < now)
     }
 
-    /// How many queues of this kind are in the rota, with those that have left it.
+    /// The queue whose latch should have expired first. It is not due again before it has
+    /// been observed. `None` if it is not to be looked at now.
+    pub(crate) fn next_due(&mut self) -> Option<Lookup<K>> {
+        let (_, id) = self.due.pop_first()?;
+        self.lookup(self.queues.find(id.0)?)
+    }
+
+    /// How many queues of this kind are in the rota, with those that are settled.
     pub(crate) fn rota_len(&self, kind: Kind) -> usize {
         self.rota[kind as usize].len()
     }
 
     /// The next queue of this kind in the rota, where it stands last from now on. `None` if
-    /// it has left, or is not to be looked at now.
+    /// it is settled, and leaves, or is not to be looked at now.
     pub(crate) fn next_in_rota(&mut self, kind: Kind) -> Option<Lookup<K>> {
-        let id = self.rota[kind as usize].pop_front()?;
-        let queue = self.queues.get(&id)?;
-        if matches!(queue.phase, Phase::Settled(..)) || Kind::of(queue.wanted) != kind {
-            return None; // it stands in the other rota, or in none
+        let rota = &mut self.rota[kind as usize];
+        let place = rota.first()?;
+        rota.rotate(&mut self.queues);
+        if let Phase::Settled(..) = self.phase(&self.queues[place]) {
+            self.leave_rota(place);
         }
-        self.rota[kind as usize].push_back(id);
-        (queue.phase == Phase::Waiting).then(|| queue.lookup(id))
+        self.lookup(place)
+    }
+
+    /// What is to be looked at for a queue that waits.
+    fn lookup(&self, place: Place) -> Option<Lookup<K>> {
+        let queue = Some(&self.queues[place]).filter(|queue| self.is_waiting(queue))?;
+        let (id, db) = (QueueId(self.queues.id(place)), self.eras[queue.era].db);
+        Some(Lookup { queue: id, db, key: queue.key.clone() })
     }
 
     /// Takes note of what was found at the key of a queue, at the time `now`. Another round
@@ -93,63 +102,75 @@ impl<H, K: Name> Lot<H, K> {
     /// before its time, and nothing has told of its end: that is for [`Lot::vanish`].
     #[must_use]
     pub(crate) fn observe(&mut self, id: QueueId, found: Sighting, now: i64) -> bool {
-        let Some(queue) = self.queues.get(&id).filter(|queue| queue.phase == Phase::Waiting) else {
+        let Some(place) = self.waiting_of(id) else {
             return false;
         };
+        let queue = &self.queues[place];
         match found {
             Sighting::Latch { round, outcome, expires } if queue.wanted.is(Some(round)) => {
-                self.want(id, Wanted::This(round));
-                self.expect_expiry(id, expires, Some(now));
+                self.want(place, Wanted::This(round));
+                // It is there: if its time has passed, it is looked at again, but not at once.
+                self.expect_expiry(place, expires.map(|at| at.max(now)));
                 if let Some(outcome) = outcome {
-                    self.settle_queue(id, outcome);
+                    self.settle(place, outcome);
                 }
             }
             Sighting::Nothing | Sighting::Other if queue.wanted == Wanted::Coming => {}
             Sighting::Nothing if queue.wanted != Wanted::Reloaded && !queue.has_expired(now) => {
                 return true;
             }
-            _ => self.settle_removed(id, now),
+            _ => self.settle_removed(place, now),
         }
         false
     }
 
     /// Settles a waiting queue whose latch has vanished.
     pub(crate) fn vanish(&mut self, id: QueueId, outcome: Outcome) {
-        if self.queues.get(&id).is_some_and(|queue| queue.phase == Phase::Waiting) {
-            self.settle_queue(id, outcome);
+        if let Some(place) = self.waiting_of(id) {
+            self.settle(place, outcome);
         }
     }
 
-    /// Changes which latch a waiting queue is for.
-    pub(super) fn want(&mut self, id: QueueId, wanted: Wanted) {
-        if let Some(queue) = self.queues.get_mut(&id) {
-            let kind = Kind::of(wanted);
-            if kind != Kind::of(queue.wanted) {
-                self.rota[kind as usize].push_back(id);
-            }
-            queue.wanted = wanted;
-        }
+    fn waiting_of(&self, id: QueueId) -> Option<Place> {
+        self.queues.find(id.0).filter(|&place| self.is_waiting(&self.queues[place]))
     }
 
-    /// Notes when the latch of a waiting queue expires. It is looked at then, but not
-    /// before `seen` has passed.
-    pub(super) fn expect_expiry(&mut self, id: QueueId, expires: Option<i64>, seen: Option<i64>) {
-        if let Some(queue) = self.queues.get_mut(&id) {
-            if let Some(due) = queue.due.take() {
-                self.due.remove(&(due, id));
-            }
-            queue.expires = expires;
-            queue.due = expires.map(|at| at.max(seen.unwrap_or(i64::MIN)));
-            if let Some(due) = queue.due {
-                self.due.insert((due, id));
-            }
+    /// Notes when the latch of a waiting queue expires. It is looked at then.
+    pub(super) fn expect_expiry(&mut self, place: Place, expires: Option<i64>) {
+        if self.queues[place].expires != expires {
+            self.forget_due(place);
+            self.queues[place].expires = expires;
+        }
+        if let Some(at) = expires {
+            self.due.insert((at, QueueId(self.queues.id(place))));
         }
     }
 
     /// Forgets when a queue is to be looked at.
-    pub(super) fn look_no_more(&mut self, id: QueueId) {
-        if let Some(due) = self.queues.get_mut(&id).and_then(|queue| queue.due.take()) {
-            self.due.remove(&(due, id));
+    pub(super) fn forget_due(&mut self, place: Place) {
+        if let Some(at) = self.queues[place].expires {
+            self.due.remove(&(at, QueueId(self.queues.id(place))));
         }
+    }
+
+    pub(super) fn enter_rota(&mut self, place: Place) {
+        let queue = &mut self.queues[place];
+        queue.is_in_rota = true;
+        let kind = queue.kind();
+        self.rota[kind as usize].push(&mut self.queues, place);
+    }
+
+    pub(super) fn leave_rota(&mut self, place: Place) {
+        let queue = &mut self.queues[place];
+        if std::mem::take(&mut queue.is_in_rota) {
+            let kind = queue.kind();
+            self.rota[kind as usize].remove(&mut self.queues, place);
+        }
+    }
+
+    /// Forgets that the key of a queue was to be looked at.
+    pub(super) fn look_no_more(&mut self, place: Place) {
+        self.forget_due(place);
+        self.leave_rota(place);
     }
 }

@@ -1,61 +1,57 @@
-//! Queues: clients that wait for the same round of the same key.
+//! Queues: waiters for the same round of the same key.
 
-use std::collections::BTreeSet;
-use std::slice;
-
-use super::{Db, Lookup, Outcome, Ticket};
+use super::era::Era;
+use super::index::Indexed;
+use super::list::{Linked, Links, List};
+use super::slab::{Id, Place};
+use super::{Kind, Outcome, Stand};
 use crate::latch::Round;
 
-/// A queue, also after it is gone: ids are not used twice.
+/// A queue, also after it is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct QueueId(pub(super) u64);
+pub(crate) struct QueueId(pub(super) Id);
 
-/// The clients parked on a key, and how far their wait has come.
+/// The waiters for one round of one key, and how far their wait has come.
 #[derive(Debug)]
 pub(super) struct Queue<K> {
-    pub(super) db: Db,
     pub(super) key: K,
+    /// That of the database and the key.
+    pub(super) hash: u32,
+    /// The next queue in the bucket of the index.
+    pub(super) chain: Option<Place>,
+    /// Which says the database, and ends the queue when the database is emptied.
+    pub(super) era: Place,
     pub(super) wanted: Wanted,
     /// When its latch expires, in Unix ms, as far as it is known.
     pub(super) expires: Option<i64>,
-    /// Where it stands in the lot's list of what is due.
-    pub(super) due: Option<i64>,
-    pub(super) phase: Phase,
-    /// Those who have not left, in the order they came. Never empty outside
-    /// of the methods of the lot.
-    pub(super) waiters: BTreeSet<Ticket>,
-    /// How far the walk along a settled queue has come.
-    pub(super) walked: Option<Ticket>,
+    pub(super) fate: Fate,
+    /// Those who have not left, in the order they came. Never empty outside of the
+    /// methods of the lot.
+    pub(super) stands: List<Stand>,
+    /// The first of them whom the walk has not passed.
+    pub(super) unwalked: Option<Place>,
+    /// How many of them stand in other queues, too.
+    pub(super) several: u32,
+    /// Its neighbours in the list of its era, or of what is settled.
+    pub(super) links: Links,
+    pub(super) rota: Links,
+    pub(super) is_in_rota: bool,
 }
 
-impl<K: Clone> Queue<K> {
-    /// An empty queue of a key.
-    pub(super) fn new(db: Db, key: K, wanted: Wanted) -> Self {
-        Self {
-            db,
-            key,
-            wanted,
-            expires: None,
-            due: None,
-            phase: Phase::Waiting,
-            waiters: BTreeSet::new(),
-            walked: None,
-        }
-    }
-
+impl<K> Queue<K> {
     /// Whether the time of its latch has passed, as far as it is known: with the ms
     /// in which it ends, as Redis 8 has it, or right after that, as the others do.
     pub(super) fn has_expired(&self, now: i64) -> bool {
         self.expires.is_some_and(|at| at <= now)
     }
 
-    /// What is to be looked at for it.
-    pub(super) fn lookup(&self, id: QueueId) -> Lookup<K> {
-        Lookup { queue: id, db: self.db, key: self.key.clone() }
+    /// What it is that its latch is removed at the time `now`.
+    pub(super) fn removal(&self, now: i64) -> Outcome {
+        if self.has_expired(now) { Outcome::Expired } else { Outcome::Gone }
     }
 }
 
-/// Which latch the clients of a queue wait for.
+/// Which latch the waiters of a queue wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
     /// One that is still to come.
@@ -79,43 +75,81 @@ impl Wanted {
     }
 }
 
+/// What has become of a queue by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// What has become of its era.
+    OfItsEra,
+    /// A load has taken its latch: a removal, with this outcome, unless that brings it back.
+    Displaced(Outcome),
+    /// The round is over. The number says which was first.
+    Settled(u64, Outcome),
+}
+
+/// What has become of a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// The round goes on. Only these queues are found by key.
     Waiting,
-    /// The database was emptied: a removal, with this outcome, unless a load
-    /// follows and brings the latch back.
+    /// Its latch was taken by what may be the beginning of a load, or is in one: a removal,
+    /// with this outcome, unless a load brings the latch back.
     Suspended(Outcome),
     /// The round is over. The number says which was first.
     Settled(u64, Outcome),
 }
 
-/// The queues of one client, each once. Nearly always it is one, which needs
-/// no allocation of its own.
+/// The order in which keys are looked at.
 #[derive(Debug)]
-pub(super) enum Queues {
-    One(QueueId),
-    Many(Box<[QueueId]>),
-}
+pub(super) struct Rota;
 
-impl Queues {
-    pub(super) fn as_slice(&self) -> &[QueueId] {
-        match self {
-            Self::One(id) => slice::from_ref(id),
-            Self::Many(ids) => ids,
-        }
+impl<K> Linked<Era> for Queue<K> {
+    fn links(&mut self) -> &mut Links {
+        &mut self.links
     }
 }
 
-impl FromIterator<QueueId> for Queues {
-    fn from_iter<I: IntoIterator<Item = QueueId>>(ids: I) -> Self {
-        let mut ids = ids.into_iter();
-        match (ids.next(), ids.next()) {
-            (Some(id), None) => Self::One(id),
-            (first, second) => {
-                let all: BTreeSet<_> = first.into_iter().chain(second).chain(ids).collect();
-                Self::Many(all.into_iter().collect())
-            }
+impl<K> Linked<Rota> for Queue<K> {
+    fn links(&mut self) -> &mut Links {
+        &mut self.rota
+    }
+}
+
+impl<K> Indexed for Queue<K> {
+    fn hash(&self) -> u32 {
+        self.hash
+    }
+
+    fn next(&self) -> Option<Place> {
+        self.chain
+    }
+
+    fn set_next(&mut self, next: Option<Place>) {
+        self.chain = next;
+    }
+}
+
+impl<K> Queue<K> {
+    /// An empty queue.
+    pub(super) fn new(key: K, hash: u32, era: Place, wanted: Wanted) -> Self {
+        Self {
+            key,
+            hash,
+            chain: None,
+            era,
+            wanted,
+            expires: None,
+            fate: Fate::OfItsEra,
+            stands: List::default(),
+            unwalked: None,
+            several: 0,
+            links: Links::default(),
+            rota: Links::default(),
+            is_in_rota: false,
         }
+    }
+
+    /// What kind of latch it is for.
+    pub(super) fn kind(&self) -> Kind {
+        Kind::of(self.wanted)
     }
 }

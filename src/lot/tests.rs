@@ -12,6 +12,41 @@ mod times;
 
 type Handle = u32;
 
+impl<H, K: Name> Lot<H, K> {
+    /// Joins with this handle.
+    pub(crate) fn join_with(
+        &mut self,
+        db: Db,
+        targets: &[Target<'_>],
+        rule: Rule,
+        now: i64,
+        handle: H,
+    ) -> Ticket {
+        let mut joined = None;
+        self.join(db, targets, rule, now, |ticket| {
+            joined = Some(ticket);
+            Some(handle)
+        });
+        joined.expect("it has joined")
+    }
+
+    /// Releases what is in the budget of so many clients.
+    pub(super) fn next_batch(&mut self, clients: usize) -> Vec<H> {
+        let mut budget = Budget::of_releases(clients);
+        iter::from_fn(|| self.next_release(&mut budget)).collect()
+    }
+
+    /// The next that is due, of those that are to be looked at.
+    pub(super) fn next_due_before(&mut self, now: i64) -> Option<Lookup<K>> {
+        while self.is_due(now) {
+            if let Some(lookup) = self.next_due() {
+                return Some(lookup);
+            }
+        }
+        None
+    }
+}
+
 /// A lot with `handles` parked on one round of `key` in database 0.
 fn parked(key: &'static str, handles: &[Handle]) -> (Lot<Handle>, Round, Vec<Ticket>) {
     let mut lot = Lot::default();
@@ -34,7 +69,7 @@ fn park_on(
     let target =
         |&(key, round): &(&'static str, _)| Target { key: key.as_bytes(), round, expires: None };
     let targets: Vec<_> = rounds.iter().map(target).collect();
-    lot.join(db, &targets, rule, i64::from(handle), |_| Some(handle)).expect("blocked")
+    lot.join_with(db, &targets, rule, i64::from(handle), handle)
 }
 
 /// Where a latch of `key` is waited for that expires at a time.
@@ -42,7 +77,7 @@ fn parked_with_expiry(key: &'static str, expires: Option<i64>) -> (Lot<Handle>, 
     let mut lot = Lot::default();
     let round = Round::next();
     let target = Target { key: key.as_bytes(), round: Some(round), expires };
-    let ticket = lot.join(0, &[target], Rule::All, 0, |_| Some(1)).expect("blocked");
+    let ticket = lot.join_with(0, &[target], Rule::All, 0, 1);
     (lot, round, ticket)
 }
 

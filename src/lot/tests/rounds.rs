@@ -38,7 +38,7 @@ fn parking_on_a_newer_round_tells_the_older_that_its_latch_is_gone() {
 fn a_client_that_cannot_be_blocked_leaves_no_trace() {
     let mut lot: Lot<Handle> = Lot::default();
     let target = Target { key: b"k", round: Some(Round::next()), expires: Some(9) };
-    assert_eq!(lot.join(0, &[target], Rule::All, 0, |_| None), None);
+    assert!(!lot.join(0, &[target], Rule::All, 0, |_| None));
     assert_eq!((lot.parked(), lot.waited_key_count()), (0, 0));
     assert!(lot.queues.is_empty() && lot.due.is_empty());
 }
@@ -61,8 +61,7 @@ fn the_crowds_of_a_database_are_its_keys_with_their_first_client() {
     park(&mut lot, 0, "b", Round::next(), 9);
     park(&mut lot, 1, "a", Round::next(), 10);
     lot.leave(tickets[0]);
-    let mut crowds = lot.waited_keys(0);
-    crowds.sort_by_key(|crowd| crowd.since);
+    let crowds = lot.most_waited(0, 9);
     let key = |key: &str| Rc::from(key.as_bytes());
     assert_eq!(
         crowds,
@@ -72,7 +71,11 @@ fn the_crowds_of_a_database_are_its_keys_with_their_first_client() {
         ]
     );
     lot.open(0, b"a", Some(round));
-    assert_eq!(lot.waited_keys(0).len(), 1, "who is about to be released is not parked on the key");
+    assert_eq!(
+        lot.most_waited(0, 9).len(),
+        1,
+        "who is about to be released is not parked on the key"
+    );
 }
 
 #[test]

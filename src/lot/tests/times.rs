@@ -28,7 +28,7 @@ const REMOVALS: [fn(&mut Lot<Handle>, Round, i64); 10] = [
     |lot, _, now| lot.create(0, b"k", Round::next(), now),
     |lot, _, now| {
         let target = Target { key: b"k", round: Some(Round::next()), expires: None };
-        lot.join(0, &[target], Rule::All, now, |_| Some(2)).expect("blocked");
+        lot.join_with(0, &[target], Rule::All, now, 2);
     },
     |lot, _, now| {
         let id = first_queue(lot);
@@ -51,7 +51,7 @@ fn a_removal_after_its_time_is_an_expiry_in_whatever_way_it_is_told() {
             let (mut lot, round, ticket) = parked_with_expiry("k", expires);
             remove(&mut lot, round, now);
             assert_eq!(outcome(&lot, ticket), Some(expected), "{expires:?} at {now}");
-            assert!(lot.due.is_empty(), "nobody waits for it");
+            assert_eq!(lot.next_due_before(i64::MAX), None, "nobody waits for it");
         }
     }
 }
@@ -74,10 +74,10 @@ fn what_is_due_is_looked_at_in_order_and_once() {
     let mut lot: Lot<Handle> = Lot::default();
     for (key, expires) in [("c", Some(30)), ("a", Some(10)), ("never", None), ("b", Some(20))] {
         let target = Target { key: key.as_bytes(), round: Some(Round::next()), expires };
-        lot.join(0, &[target], Rule::All, 0, |_| Some(1)).expect("blocked");
+        lot.join_with(0, &[target], Rule::All, 0, 1);
     }
     let mut due =
-        |now| lot.next_due(now).map(|queue| String::from_utf8(queue.key.to_vec()).unwrap());
+        |now| lot.next_due_before(now).map(|queue| String::from_utf8(queue.key.to_vec()).unwrap());
     assert_eq!(due(10), None, "not before its ms has passed");
     assert_eq!(due(25).as_deref(), Some("a"));
     assert_eq!(due(25).as_deref(), Some("b"));
@@ -89,13 +89,13 @@ fn what_is_due_is_looked_at_in_order_and_once() {
 #[test]
 fn a_latch_that_is_still_there_when_it_is_due_is_looked_at_again_but_not_at_once() {
     let (mut lot, round, ticket) = parked_with_expiry("k", Some(10));
-    let queue = lot.next_due(15).expect("due");
+    let queue = lot.next_due_before(15).expect("due");
     let same = || Sighting::Latch { round, outcome: None, expires: Some(10) };
     assert!(!lot.observe(queue.queue, same(), 15));
-    assert_eq!(lot.next_due(15), None);
-    let queue = lot.next_due(16).expect("due again");
+    assert_eq!(lot.next_due_before(15), None);
+    let queue = lot.next_due_before(16).expect("due again");
     assert!(!lot.observe(queue.queue, Sighting::Latch { round, outcome: None, expires: None }, 16));
-    assert_eq!(lot.next_due(i64::MAX), None, "it has lost its time to live");
+    assert_eq!(lot.next_due_before(i64::MAX), None, "it has lost its time to live");
     assert_eq!(outcome(&lot, ticket), None);
 }
 
@@ -114,7 +114,7 @@ fn what_is_known_of_an_end_counts_more_than_the_time() {
 #[test]
 fn a_latch_whose_time_has_passed_has_expired_if_it_is_not_there() {
     let (mut lot, _, ticket) = parked_with_expiry("k", Some(10));
-    let queue = lot.next_due(11).expect("due");
+    let queue = lot.next_due_before(11).expect("due");
     assert!(!lot.observe(queue.queue, Sighting::Nothing, 11), "that is known");
     assert_eq!(outcome(&lot, ticket), Some(Outcome::Expired));
 }
@@ -127,9 +127,9 @@ fn a_latch_that_was_taken_is_not_due_until_a_load_may_have_brought_it_back() {
     ] {
         let (mut lot, round, _) = parked_with_expiry("k", Some(10));
         take(&mut lot, round);
-        assert_eq!(lot.next_due(11), None);
+        assert_eq!(lot.next_due_before(11), None);
         lot.reload();
-        assert!(lot.next_due(11).is_some());
+        assert!(lot.next_due_before(11).is_some());
     }
 }
 
