@@ -67,8 +67,8 @@ impl Events for Lifecycle {
         decide_soon(lock);
     }
 
-    fn expired(ctx: Context<'_>, key: &[u8]) {
-        parking::removed_by_expiry(ctx.lock(), ctx.db(), key);
+    fn expired(lock: Locked<'_>, db: Db, key: &[u8]) {
+        parking::removed_by_expiry(lock, db, key);
     }
 
     /// What must go on does, whatever has held it up.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use border::data_type::{DataType, Registration};
 use border::defrag::Defrag;
 use border::key;
-use border::payload::{Digest, Reader, Writer};
+use border::payload::{Digest, Reader, Rewriter, Writer};
 use border::string::Str;
 
 use crate::ids::Ids;
@@ -70,7 +70,7 @@ impl DataType for Latch {
         self.ids().for_each(|id| to.save_bytes(id));
     }
 
-    fn rewrite(&self, key: Str<'_>, to: &mut Writer) {
+    fn rewrite(&self, key: Str<'_>, to: &mut Rewriter) {
         let total = self.total().to_string();
         match self.linger() {
             0 => to.emit(c"LATCH.SET", key, &[total.as_bytes()]),

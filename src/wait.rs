@@ -84,9 +84,8 @@ struct Wait {
 }
 
 impl blocking::Wait for Wait {
-    fn reply(&self, ctx: Context<'_>) -> Reply {
-        let Some(Verdict { outcome, key }) = with_lot(ctx.lock(), |lot| lot.verdict(self.ticket))
-        else {
+    fn reply(&self, lock: Locked<'_>) -> Reply {
+        let Some(Verdict { outcome, key }) = with_lot(lock, |lot| lot.verdict(self.ticket)) else {
             stats::TIMED_OUT.count();
             return Reply::Null;
         };

@@ -266,6 +266,23 @@ fn a_module_that_was_not_loaded_leaves_nothing_open() {
 }
 
 #[test]
+fn a_setting_that_the_module_does_not_have_is_refused_when_it_is_loaded() {
+    let server = without_the_module();
+    if !server.survives_unknown_settings() {
+        return;
+    }
+    let path = module().to_string_lossy().into_owned();
+    let refusal = server.client().call(["MODULE", "LOADEX", &path, "CONFIG", "latch.nope", "3"]);
+    assert!(refusal.error().starts_with("ERR "), "{refusal:?}");
+    if server.version() >= (8, 0, 0) {
+        // Redis 7.0 refuses, and has loaded it all the same.
+        assert_eq!(server.client().call(["MODULE", "LOAD", &path]), ok());
+    }
+    assert_eq!(server.run("LATCH.SET k 1"), ok());
+    assert_did_not_crash(&server.log());
+}
+
+#[test]
 fn a_module_that_was_not_loaded_leaves_a_running_server_unharmed() {
     let path = module().to_string_lossy().into_owned();
     for words in [

@@ -29,8 +29,9 @@ use crate::string::OwnedStr;
 /// What a module keeps for a blocked client.
 pub trait Wait {
     /// What the client is told: it has been released, or its timeout has
-    /// passed, perhaps when it was about to be released.
-    fn reply(&self, ctx: Context<'_>) -> Reply;
+    /// passed, perhaps when it was about to be released. To do what others hear of panics:
+    /// they could unblock the client once more.
+    fn reply(&self, lock: Locked<'_>) -> Reply;
     /// The wait is over. Its handle does nothing from here on.
     fn end(&self, lock: Locked<'_>);
 }
@@ -43,7 +44,8 @@ struct Blocked<W: ?Sized> {
     wait: W,
 }
 
-/// Releases one blocked client.
+/// Releases one blocked client. One that is lost leaves it to its timeout.
+#[must_use]
 pub struct Handle(Rc<Blocked<dyn Wait>>);
 
 impl fmt::Debug for Handle {
@@ -83,7 +85,8 @@ pub fn block<W: Wait + 'static>(
     const LONGEST: i64 = i64::MAX / 4;
 
     key::assert_none_open();
-    if call.denies_blocking() || !call.answer() {
+    // A master's link that is blocked is stuck.
+    if call.denies_blocking() || call.is_replaying() || !call.claim() {
         return None;
     }
     let timeout = timeout.clamp(0, LONGEST);
@@ -105,7 +108,7 @@ pub fn block<W: Wait + 'static>(
         )
     };
     if client.is_null() {
-        call.unanswer();
+        call.unclaim();
         // SAFETY: the server did not take the reference, so it is still ours.
         drop(unsafe { Rc::from_raw(data) });
         return None;
@@ -152,7 +155,7 @@ unsafe extern "C" fn on_timeout<W: Wait>(
                 return Some(Reply::Null);
             };
             client.set(ptr::null_mut()); // it is being released: not once more from in there
-            Some(wait.reply(ctx))
+            Some(key::with_none_to_open(|| wait.reply(ctx.lock())))
         });
         ctx.reply(reply.unwrap_or_else(|| Reply::Error(Refusal::of_a_bug())));
         OK

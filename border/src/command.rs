@@ -37,6 +37,7 @@ pub trait Command {
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
     ctx: Context<'a>,
+    spec: &'static Spec,
     is_answered: &'a Cell<bool>,
 }
 
@@ -51,13 +52,20 @@ impl<'a> Deref for Call<'a> {
 impl Call<'_> {
     /// From here on the client gets nothing of what the command returns. False if that was
     /// so already.
-    pub(crate) fn answer(self) -> bool {
+    pub(crate) fn claim(self) -> bool {
         !self.is_answered.replace(true)
     }
 
     /// Takes that back: it came to nothing.
-    pub(crate) fn unanswer(self) {
+    pub(crate) fn unclaim(self) {
         self.is_answered.set(false);
+    }
+
+    /// # Panics
+    /// If the command is not one that writes: the server may be paused for those.
+    pub(crate) fn assert_writes(self) {
+        let mut flags = self.spec.flags.to_bytes().split(|byte| *byte == b' ');
+        assert!(flags.any(|flag| flag == b"write"), "only a command that writes is propagated");
     }
 }
 
@@ -140,12 +148,16 @@ unsafe extern "C" fn call<C: Command>(
             }
             return OK;
         }
+        // SAFETY: as above.
+        if unsafe { api!(RedisModule_IsChannelsPositionRequest)(ctx) } != 0 {
+            return OK; // there are none
+        }
         // SAFETY: as above; this is a command, so the server is locked.
         let Some(ctx) = (unsafe { Context::from_raw(ctx) }) else {
             return ERR;
         };
         let is_answered = Cell::new(false);
-        let call = Call { ctx, is_answered: &is_answered };
+        let call = Call { ctx, spec: C::SPEC, is_answered: &is_answered };
         let reply = guarded(None, || {
             Some(C::run(call, args).unwrap_or_else(|error| Reply::Error(error.into())))
         });

@@ -43,7 +43,8 @@ impl<'a> Context<'a> {
         unsafe { api!(RedisModule_GetSelectedDb)(self.as_ptr()) }
     }
 
-    /// Selects a database for the rest of this context's life.
+    /// Selects a database: for the rest of this context's life, or of a command, for its client
+    /// from then on.
     pub fn select_db(self, db: c_int) {
         // SAFETY: the context is valid; the server refuses a database that is not there.
         unsafe { api!(RedisModule_SelectDb)(self.as_ptr(), db) };

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use redis_module::raw;
 
-use crate::defrag::Defrag;
+use crate::defrag::{ALIGNMENT, Defrag};
 use crate::entry::Loading;
 use crate::events::Events;
 use crate::key::with_none_to_open;
 use crate::lock::Locked;
 use crate::panic::{guarded, or_abort};
-use crate::payload::{Digest, Reader, Writer};
+use crate::payload::{Digest, Reader, Rewriter, Writer};
 use crate::string::Str;
 
 /// The values of a data type. The server may drop them on another thread.
@@ -36,7 +36,7 @@ pub trait DataType: Send + Sized + 'static {
     fn save(&self, to: &mut Writer);
 
     /// Writes a value to the AOF, in the commands that a client would have sent.
-    fn rewrite(&self, key: Str<'_>, to: &mut Writer);
+    fn rewrite(&self, key: Str<'_>, to: &mut Rewriter);
 
     /// Adds what makes two values equal.
     fn digest(&self, digest: &mut Digest);
@@ -59,7 +59,7 @@ pub trait DataType: Send + Sized + 'static {
 
 /// The registration of a data type.
 #[derive(Debug)]
-pub struct Registration<T>(AtomicPtr<raw::RedisModuleType>, PhantomData<fn() -> T>);
+pub struct Registration<T>(AtomicPtr<raw::RedisModuleType>, PhantomData<fn(T) -> T>);
 
 impl<T: DataType> Registration<T> {
     /// That of a type that is not registered yet.
@@ -88,7 +88,7 @@ pub fn register<E: Events>(loading: &Loading<'_>) -> Result<(), String> {
 
 fn register_type<T: DataType, E: Events<Value = T>>(loading: &Loading<'_>) -> Result<(), String> {
     const { assert!(size_of::<T>() > 0, "a value is an allocation") };
-    const { assert!(align_of::<T>() <= 8, "where a value is moved to is aligned by 8") };
+    const { assert!(align_of::<T>() <= ALIGNMENT) };
     let mut methods = raw::RedisModuleTypeMethods {
         version: u64::from(raw::REDISMODULE_TYPE_METHOD_VERSION),
         rdb_load: Some(rdb_load::<T>),
@@ -172,7 +172,7 @@ unsafe extern "C" fn aof_rewrite<T: DataType>(
 ) {
     or_abort(|| {
         // SAFETY: the server passes an IO that is valid during this call.
-        let writer = unsafe { Writer::from_raw(io) };
+        let writer = unsafe { Rewriter::from_raw(io) };
         // SAFETY: the server passes a key that is valid during this call.
         let key = unsafe { Str::from_raw(key) };
         // SAFETY: the server passes a value of the type.

@@ -5,6 +5,9 @@ use std::ptr::{self, NonNull};
 
 use redis_module::raw;
 
+/// How memory is aligned that values are moved to, at least.
+pub(crate) const ALIGNMENT: usize = 8;
+
 /// The server while it moves the memory of one value.
 #[derive(Debug)]
 pub struct Defrag(NonNull<raw::RedisModuleDefragCtx>);
@@ -18,6 +21,7 @@ impl Defrag {
 
     /// The same value, perhaps in another place.
     pub fn value<T>(&mut self, value: Box<T>) -> Box<T> {
+        const { assert!(align_of::<T>() <= ALIGNMENT) };
         if size_of::<T>() == 0 {
             return value; // is no allocation
         }
@@ -30,6 +34,7 @@ impl Defrag {
 
     /// The same values, perhaps in another place.
     pub fn slice<T>(&mut self, values: Box<[T]>) -> Box<[T]> {
+        const { assert!(align_of::<T>() <= ALIGNMENT) };
         if size_of_val(&*values) == 0 {
             return values; // is no allocation
         }

@@ -82,11 +82,11 @@ macro_rules! module {
             unsafe { $crate::entry::on_load::<$module>(ctx, argv, argc) }
         }
 
-        /// Refuses to be unloaded: what is in the server's event loop cannot be taken out.
+        /// See [`on_unload`]($crate::entry::on_unload).
         #[unsafe(no_mangle)]
         #[allow(non_snake_case)] // the name that the server looks for
         pub extern "C" fn RedisModule_OnUnload() -> ::std::ffi::c_int {
-            1
+            $crate::entry::on_unload()
         }
     };
 }
@@ -168,6 +168,16 @@ pub unsafe fn on_load<M: Module>(
             }
         }
     })
+}
+
+/// Refuses to be unloaded once something is in the server's event loop, which cannot be
+/// taken out: what `RedisModule_OnUnload` does, see [`module!`](crate::module).
+///
+/// The server asks only when it has found an argument of `MODULE LOADEX` wrong that it passes
+/// to none: a module with a data type is never unloaded. Redis 7.2 and newer abort if that is
+/// refused.
+pub fn on_unload() -> c_int {
+    guarded(ERR, || if turns::is_in_event_loop() { ERR } else { OK })
 }
 
 /// # Errors

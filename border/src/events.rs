@@ -7,6 +7,7 @@ use redis_module::raw;
 use crate::context::{Context, OK};
 use crate::data_type::DataType;
 use crate::entry::Loading;
+use crate::key::with_none_to_open;
 use crate::lock::Locked;
 use crate::panic::guarded;
 use crate::string::Str;
@@ -17,9 +18,9 @@ pub trait Events {
     /// The values that this is about.
     type Value: DataType;
 
-    /// A value leaves its key, in one of many ways. Nothing may be looked up in the
-    /// keyspace here: Valkey 8.1 and newer hold a place in it that a lookup may move, and
-    /// lose what they are about to write there, or crash.
+    /// A value leaves its key, in one of many ways. To look at a key from here panics: Valkey
+    /// 8.1 and newer hold a place in the keyspace that a lookup may move, and lose what they
+    /// are about to write there, or crash.
     fn unlinked(lock: Locked<'_>, db: c_int, key: &[u8], value: &Self::Value);
     /// A database is emptied, or all are (`None`). This comes from `FLUSHDB` and
     /// `FLUSHALL`, and before a dataset is loaded in place of the old one.
@@ -28,8 +29,9 @@ pub trait Events {
     fn swapped(lock: Locked<'_>, a: c_int, b: c_int);
     /// A dataset has been loaded, or could not be.
     fn loaded(lock: Locked<'_>);
-    /// A key expired, if [`are_expiries_told`]. Its value was unlinked just before.
-    fn expired(ctx: Context<'_>, key: &[u8]);
+    /// A key expired, if [`are_expiries_told`]. Its value was unlinked just before. To look at
+    /// a key from here panics: the command that found it expired goes on with its place.
+    fn expired(lock: Locked<'_>, db: c_int, key: &[u8]);
     /// Comes several times a second, by a clock that only goes forward.
     fn tick(ctx: Context<'_>);
 }
@@ -125,7 +127,7 @@ unsafe extern "C" fn on_expired<E: Events>(
         // SAFETY: the server passes a key that is valid during this call.
         let key = unsafe { Str::from_raw(key) };
         if let (Some(ctx), Some(key)) = (ctx, key) {
-            E::expired(ctx, key.bytes());
+            with_none_to_open(|| E::expired(ctx.lock(), ctx.db(), key.bytes()));
         }
         OK
     })

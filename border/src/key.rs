@@ -54,7 +54,8 @@ pub struct WrongType;
 pub struct Key<'a, T> {
     /// Null if the key does not exist and was opened for reading.
     raw: *mut raw::RedisModuleKey,
-    context: PhantomData<(Context<'a>, T)>,
+    context: PhantomData<Context<'a>>,
+    value: PhantomData<fn(T) -> T>,
 }
 
 impl<'a, T: DataType> Key<'a, T> {
@@ -88,7 +89,7 @@ impl<'a, T: DataType> Key<'a, T> {
         let raw = unsafe { api!(RedisModule_OpenKey)(ctx.as_ptr(), name.as_ptr(), mode) };
         // Not before: who hears of a miss, or of an expiry, may run commands of ours.
         OPEN.store(true, Ordering::Relaxed);
-        Self { raw: raw.cast(), context: PhantomData }
+        Self { raw: raw.cast(), context: PhantomData, value: PhantomData }
     }
 
     /// The value of this key, if it exists.

@@ -24,19 +24,27 @@
 //!   `guarded`. `tests/house.rs` of the module reads the source for it.
 //! - No value is saved in part: a panic then ends the process that saves.
 //! - A value in the keyspace is lent by a [`key::Key`]. There is one at a time, and
-//!   none while the server may run somebody else's code, nor as a value is unlinked: all
-//!   is asserted.
+//!   none while the server may run somebody else's code; nor as a value is unlinked or
+//!   expires, or a blocked client gets its reply: all is asserted.
 //! - Only a command has a [`command::Call`]: the client is answered or blocked once, and
-//!   what is propagated as it came is a command.
+//!   only what writes is propagated.
 //! - Only a module that is being loaded has an [`entry::Loading`], which everything that
 //!   registers something asks for. Subscriptions come last.
 //! - A handle and a timer that are kept too long do nothing.
 //! - What the server frees was made by its own allocator, which is the global one of
 //!   the module.
-//! - Names that others hear of are copies, if they could be moved.
 //!
-//! One thing is kept by care: what is in a [`lock::Shared`] and not `Send` must not be kept
-//! in a thread-local. The module's clippy.toml forbids those.
+//! Kept by care only:
+//!
+//! - What is in a [`lock::Shared`] and not `Send` must not be kept in a thread-local. The
+//!   module's clippy.toml forbids those.
+//! - In a crash report nothing may be allocated ([`info::Section::show`]).
+//! - No type in the heap needs an alignment above 16: the allocator knows no other.
+//! - A module that is shown the name of a key, and trims its memory, moves bytes that are
+//!   lent here. It is shown a copy of those that can be trimmed; but of a short name that a
+//!   script has made, at times the name itself.
+//! - A module that deletes a key in the event `new`, as that is made, has some servers use it
+//!   after that.
 
 /// The entry point of this name, which every supported server has.
 macro_rules! api {

@@ -28,10 +28,15 @@ impl<'a> Context<'a> {
     }
 }
 
+/// A message as a line of the log: what somebody sent may be in it, and must not look like
+/// another.
+pub(crate) fn printable(message: &str) -> CString {
+    CString::new(message.replace(char::is_control, "?")).unwrap_or_default()
+}
+
 /// Writes a line to the server log.
 pub(crate) fn log_warning(message: &str) {
-    // What somebody sent may be in it, and must not look like a line.
-    let message = CString::new(message.replace(char::is_control, "?")).unwrap_or_default();
+    let message = printable(message);
     let ctx = DETACHED.load(Ordering::Relaxed);
     // The message is an argument, not the format: it may have a `%`.
     let (level, format) = (c"warning".as_ptr(), c"%s".as_ptr());

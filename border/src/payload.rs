@@ -1,14 +1,15 @@
 //! Where a value is saved to and loaded from: RDB, AOF, `DUMP`; and its digest.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::ptr::NonNull;
 use std::slice;
 
 use redis_module::raw;
 
+use crate::log::printable;
 use crate::string::{Str, Vector};
 
-/// A value that is being saved to an RDB payload, or rewritten to an AOF.
+/// An RDB payload that a value is being saved to.
 #[derive(Debug)]
 pub struct Writer(NonNull<raw::RedisModuleIO>);
 
@@ -31,8 +32,20 @@ impl Writer {
         // SAFETY: as above; `start` points to `len` bytes.
         unsafe { api!(RedisModule_SaveStringBuffer)(self.0.as_ptr(), start, len) };
     }
+}
 
-    /// Writes a command of a key and further arguments to the AOF.
+/// An AOF that a value is being written to, in commands.
+#[derive(Debug)]
+pub struct Rewriter(NonNull<raw::RedisModuleIO>);
+
+impl Rewriter {
+    /// # Safety
+    /// The IO must be valid as long as this lives.
+    pub(crate) unsafe fn from_raw(io: *mut raw::RedisModuleIO) -> Option<Self> {
+        NonNull::new(io).map(Self)
+    }
+
+    /// Writes a command of a key and further arguments.
     pub fn emit(&mut self, command: &CStr, key: Str<'_>, args: &[&[u8]]) {
         let args = Vector::new(args);
         let (io, command, format) = (self.0.as_ptr(), command.as_ptr(), c"sv".as_ptr());
@@ -82,7 +95,7 @@ impl Reader {
 
     /// Writes a line to the server log, with what is being loaded.
     pub(crate) fn log(&self, message: &str) {
-        let message = CString::new(message).unwrap_or_default();
+        let message = printable(message);
         let (level, format) = (c"warning".as_ptr(), c"%s".as_ptr());
         // SAFETY: `%s` takes the one string.
         unsafe { api!(RedisModule_LogIOError)(self.0.as_ptr(), level, format, message.as_ptr()) };

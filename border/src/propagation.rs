@@ -22,15 +22,18 @@ pub enum EventClass {
 
 impl Call<'_> {
     /// Propagates the command to replicas and the AOF as it came.
+    ///
+    /// # Panics
+    /// If it is not a command that writes. Both ways to propagate do.
     pub fn replicate_verbatim(self) {
+        self.assert_writes();
         // SAFETY: the context is that of a command.
         unsafe { api!(RedisModule_ReplicateVerbatim)(self.as_ptr()) };
     }
-}
 
-impl Context<'_> {
     /// Propagates a command of a key and further arguments.
     pub fn replicate(self, command: &CStr, key: Str<'_>, args: &[&[u8]]) {
+        self.assert_writes();
         let args = Vector::new(args);
         let (command, format) = (command.as_ptr(), c"sv".as_ptr());
         let (start, len) = args.parts();
@@ -41,7 +44,9 @@ impl Context<'_> {
             api!(RedisModule_Replicate)(self.as_ptr(), command, format, key.as_ptr(), start, len)
         };
     }
+}
 
+impl Context<'_> {
     /// Tells `WATCH` and client-side caches that a key has changed.
     ///
     /// # Panics

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_long};
-use std::iter;
 use std::rc::Rc;
 
 use crate::command::Call;
@@ -63,12 +62,28 @@ impl Call<'_> {
     /// Answers with an array of bulk strings, none of which is copied beforehand: `len` of
     /// them, with an empty one for each that is missing.
     pub fn reply_with<'b>(self, len: usize, items: impl Iterator<Item = &'b [u8]>) -> Reply {
-        if self.answer() {
+        if self.claim() {
             self.reply_array(len);
-            let missing = iter::repeat(&b""[..]);
-            items.chain(missing).take(len).for_each(|item| self.reply_bulk(item));
+            let mut missing = Missing { ctx: *self, items: len };
+            for item in items.take(len) {
+                self.reply_bulk(item);
+                missing.items -= 1;
+            }
         }
         Reply::Answered
+    }
+}
+
+/// What is missing of an array. It is made up for also if that ends by a panic: a client
+/// would wait for ever.
+struct Missing<'a> {
+    ctx: Context<'a>,
+    items: usize,
+}
+
+impl Drop for Missing<'_> {
+    fn drop(&mut self) {
+        (0..self.items).for_each(|_| self.ctx.reply_bulk(b""));
     }
 }
 

@@ -60,8 +60,9 @@ impl<'a> Str<'a> {
     /// The same for a call in which the server may show it to another module. That may
     /// trim the memory of the string, which moves it, while its bytes are lent here.
     pub(crate) fn for_others(self) -> Shown<'a> {
-        /// Servers keep a string of so many bytes in one piece with its header, and have
-        /// nothing to trim (`OBJ_ENCODING_EMBSTR_SIZE_LIMIT`).
+        /// What a client has sent is in one piece with its header up to so many bytes, and
+        /// there is nothing to trim (`OBJ_ENCODING_EMBSTR_SIZE_LIMIT`). Not so, now and
+        /// then, what a script or an AOF has made.
         const IN_ONE_PIECE: usize = 44;
 
         match self.bytes() {

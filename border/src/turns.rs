@@ -79,6 +79,11 @@ pub fn start(lock: Locked<'_>) {
     }
 }
 
+/// Whether the descriptor is in the event loop of the server.
+pub(crate) fn is_in_event_loop() -> bool {
+    WAKE.get().is_some()
+}
+
 /// The descriptor, made if need be and if it can be.
 fn wake() -> Option<&'static Wake> {
     if WAKE.get().is_none() {
@@ -115,7 +120,10 @@ unsafe extern "C" fn on_turn(
             let ctx = unsafe { Context::from_raw(ctx) };
             let run = || ctx.zip(TASK.get()).is_some_and(|(ctx, run)| run(ctx));
             // A task that panics is not run again: it would panic in each turn.
-            NEEDED.store(guarded(false, run), Ordering::Relaxed);
+            NEEDED.store(false, Ordering::Relaxed);
+            if guarded(false, run) {
+                NEEDED.store(true, Ordering::Relaxed);
+            }
         }
     });
 }

@@ -1,7 +1,6 @@
 //! `LATCH.ARRIVE`
 
 use border::command::{Call, Command};
-use border::context::Context;
 use border::reply::Reply;
 use border::spec::{KeyUse, Spec};
 use border::string::Str;
@@ -53,7 +52,7 @@ impl Command for Arrive {
             Some(target) => wait::begin(call, &[target], Rule::All, timeout, Success::Ok)?,
             None => Reply::Null,
         };
-        match count_down(*call, *name, 1, id, || propagate(*call, *name, id))? {
+        match count_down(call, *name, 1, id, || propagate(call, *name, id))? {
             Countdown::Opened | Countdown::WasOpen => Ok(Reply::Ok),
             Countdown::Remaining(_) | Countdown::Duplicate(_) => Ok(parked),
         }
@@ -67,10 +66,10 @@ fn must_wait(latch: &Latch, id: Option<&[u8]>) -> bool {
 }
 
 /// The countdown that an arrival contains; who waits here does not wait there.
-fn propagate(ctx: Context<'_>, name: Str<'_>, id: Option<&[u8]>) {
+fn propagate(call: Call<'_>, name: Str<'_>, id: Option<&[u8]>) {
     match id {
-        None => ctx.replicate(c"LATCH.COUNTDOWN", name, &[]),
-        Some(id) => ctx.replicate(c"LATCH.COUNTDOWN", name, &[b"1", b"ID", id]),
+        None => call.replicate(c"LATCH.COUNTDOWN", name, &[]),
+        Some(id) => call.replicate(c"LATCH.COUNTDOWN", name, &[b"1", b"ID", id]),
     }
 }
 

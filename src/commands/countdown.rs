@@ -1,7 +1,6 @@
 //! `LATCH.COUNTDOWN`
 
 use border::command::{Call, Command};
-use border::context::Context;
 use border::reply::Reply;
 use border::spec::{Arg, KeyUse, Kind, Spec};
 use border::string::Str;
@@ -35,7 +34,7 @@ impl Command for CountDown {
 
     fn run(call: Call<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
         let Request { name, by, id } = Request::parse(Args::new(args))?;
-        let countdown = count_down(*call, *name, by, id, || call.replicate_verbatim())?;
+        let countdown = count_down(call, *name, by, id, || call.replicate_verbatim())?;
         Ok(Reply::Integer(match countdown {
             Countdown::Remaining(count) | Countdown::Duplicate(count) => count,
             Countdown::Opened | Countdown::WasOpen => 0,
@@ -46,14 +45,14 @@ impl Command for CountDown {
 /// Counts down the latch of a key, if there is one, and does all that follows;
 /// `propagate` is called if anything has changed.
 pub(super) fn count_down(
-    ctx: Context<'_>,
+    call: Call<'_>,
     name: Str<'_>,
     by: i64,
     id: Option<&[u8]>,
     propagate: impl FnOnce(),
 ) -> Result<Countdown, Error> {
     let event = c"latch.countdown";
-    let mut key = Key::write(ctx, name);
+    let mut key = Key::write(*call, name);
     let Some(latch) = key.value_mut()? else {
         return Ok(Countdown::WasOpen);
     };
@@ -65,12 +64,12 @@ pub(super) fn count_down(
         Countdown::Remaining(_) => {
             drop(key);
             propagate();
-            announce(ctx, name, event);
+            announce(*call, name, event);
             stats::COUNTDOWN.count();
         }
         Countdown::Opened => {
             propagate();
-            follow_opening(ctx, name, key, opening, event);
+            follow_opening(call, name, key, opening, event);
             stats::COUNTDOWN.count();
         }
     }

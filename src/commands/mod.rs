@@ -20,7 +20,7 @@ mod waiters;
 
 use std::ffi::CStr;
 
-use border::command::Entry;
+use border::command::{Call, Entry};
 use border::context::Context;
 use border::entry::Loading;
 use border::propagation::EventClass;
@@ -77,7 +77,7 @@ fn announce(ctx: Context<'_>, name: Str<'_>, event: &CStr) {
 /// linger, and those who wait for it are released. `event` is what opened it; the caller
 /// has propagated that.
 fn follow_opening(
-    ctx: Context<'_>,
+    call: Call<'_>,
     name: Str<'_>,
     mut key: Key<'_>,
     Opening { round, linger }: Opening,
@@ -87,30 +87,30 @@ fn follow_opening(
     // First of all: from here on the round has its outcome, and the removal
     // that may follow finds nobody.
     // What an AOF tells of that is loaded under waiters has been before they came.
-    if !ctx.is_loading() {
-        with_lot(ctx.lock(), |lot| lot.open(ctx.db(), name.bytes(), Some(round)));
+    if !call.is_loading() {
+        with_lot(call.lock(), |lot| lot.open(call.db(), name.bytes(), Some(round)));
     }
     if linger == 0 {
         key.delete();
     } else {
-        begin_to_linger(ctx, name, &mut key, linger);
+        begin_to_linger(call, name, &mut key, linger);
     }
     drop(key);
-    announce(ctx, name, event);
-    ctx.notify(EventClass::Module, c"latch.open", name);
+    announce(*call, name, event);
+    call.notify(EventClass::Module, c"latch.open", name);
     if linger == 0 {
-        ctx.notify(EventClass::Generic, c"del", name);
+        call.notify(EventClass::Generic, c"del", name);
     }
-    release(ctx);
+    release(*call);
 }
 
 /// An open latch is to leave its key in so many ms: reckoned once, by the master,
 /// and propagated as a time. A replayed command has that yet to come.
-fn begin_to_linger(ctx: Context<'_>, name: Str<'_>, key: &mut Key<'_>, millis: i64) {
-    if ctx.is_replaying() {
+fn begin_to_linger(call: Call<'_>, name: Str<'_>, key: &mut Key<'_>, millis: i64) {
+    if call.is_replaying() {
         key.set_expiry(None);
     } else {
         let until = key.expire_in(millis);
-        ctx.replicate(c"PEXPIREAT", name, &[until.to_string().as_bytes()]);
+        call.replicate(c"PEXPIREAT", name, &[until.to_string().as_bytes()]);
     }
 }

@@ -111,7 +111,7 @@ fn store<'a>(
     let event = c"latch.set";
     if count == 0 {
         propagate(call, name, count, options);
-        follow_opening(*call, name, key, opening, event);
+        follow_opening(call, name, key, opening, event);
         return Ok(());
     }
     let expiry = options.expiry.apply(&mut key);

@@ -63,6 +63,12 @@ impl Server {
         self.version() >= (7, 2, 0)
     }
 
+    /// Does it survive `MODULE LOADEX … CONFIG` with a setting that the module does not have?
+    /// Redis 7.2, 7.4 and Valkey do not, whatever the module.
+    pub fn survives_unknown_settings(&self) -> bool {
+        !self.is_valkey() && !((7, 2, 0)..(8, 0, 0)).contains(&self.version())
+    }
+
     /// Does it count the turns of its event loop? Redis 7.0 does not.
     pub fn counts_turns(&self) -> bool {
         self.version() >= (7, 2, 0)
