@@ -48,7 +48,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::iter;
 use std::rc::Rc;
 
@@ -206,19 +206,14 @@ impl<H, K: Name> Lot<H, K> {
             let queue = self.queue_for(db, target, now);
             self.stand_in(queue, ticket.0.place);
         }
-        let waiter = &mut self.waiters[ticket.0.place];
-        let (stands, mut at) = (waiter.stands, waiter.last);
-        waiter.undecided = stands;
-        while let Some(Stand { queue, other, .. }) = at.map(|at| &self.stands[at]) {
-            self.queues[*queue].several += u32::from(stands > 1);
-            at = *other;
-        }
+        self.count_those_in_several(ticket.0.place);
         let handle = block(ticket);
-        if handle.is_none() {
+        let waiter = &mut self.waiters[ticket.0.place];
+        (waiter.undecided, waiter.handle) = (waiter.stands, handle);
+        if waiter.handle.is_none() {
             self.leave(ticket);
             return false;
         }
-        self.waiters[ticket.0.place].handle = handle;
         true
     }
 
@@ -327,9 +322,12 @@ impl<H, K: Name> Lot<H, K> {
     }
 
     fn hash(&self, db: Db, key: &[u8]) -> u32 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(key);
+        // Only the keys need a secret. An odd number, so that databases differ in all bits.
         #[expect(clippy::cast_possible_truncation, reason = "all bits are as good")]
         {
-            self.hasher.hash_one((db, key)) as u32
+            hasher.finish() as u32 ^ db.cast_unsigned().wrapping_mul(0x9e37_79b1)
         }
     }
 
@@ -397,6 +395,16 @@ impl<H, K: Name> Lot<H, K> {
         joining.stands += 1;
         list.push(stands, place);
         unwalked.get_or_insert(place);
+    }
+
+    /// Tells the queues of a waiter if there are several.
+    fn count_those_in_several(&mut self, waiter: Place) {
+        let Waiter { last, stands, .. } = self.waiters[waiter];
+        let mut at = last.filter(|_| stands > 1);
+        while let Some(Stand { queue, other, .. }) = at.map(|at| &self.stands[at]) {
+            self.queues[*queue].several += 1;
+            at = *other;
+        }
     }
 
     /// A waiter leaves a queue, and if it was the last, the queue goes.

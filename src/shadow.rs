@@ -8,26 +8,43 @@
 //! client elsewhere when its slot moves, and Valkey 9.1 aborts if that is not the
 //! slot of its keys.
 
-use std::sync::OnceLock;
-
 use border::context::Context;
+use border::lock::Shared;
 use border::string::OwnedStr;
 
 use crate::slot::{slot_of, tag_of};
 
+static SHADOWS: Shared<Shadows> = Shared::new();
+
+#[derive(Debug, Default)]
+struct Shadows {
+    secret: Option<[u8; 16]>,
+    /// The one that was needed last, and its slot.
+    last: Option<(u16, OwnedStr)>,
+}
+
 /// The shadow of the keys that a command waits for: in a cluster they all have the
 /// slot of the `first`.
 pub(crate) fn shadow_of(ctx: Context<'_>, first: &[u8]) -> OwnedStr {
-    static SECRET: OnceLock<[u8; 16]> = OnceLock::new();
-    name_beside(ctx, first, SECRET.get_or_init(|| ctx.random_bytes()))
+    let slot = slot_in(ctx, first);
+    SHADOWS.with(ctx.lock(), |Shadows { secret, last }| match last {
+        Some((of, shadow)) if *of == slot => shadow.clone(),
+        _ => {
+            let shadow = name(slot, secret.get_or_insert_with(|| ctx.random_bytes()));
+            last.insert((slot, shadow)).1.clone()
+        }
+    })
 }
 
 /// A name that nobody has used, in the slot of a key.
 pub(crate) fn unused_name(ctx: Context<'_>, key: &[u8]) -> OwnedStr {
-    name_beside(ctx, key, &ctx.random_bytes())
+    name(slot_in(ctx, key), &ctx.random_bytes())
 }
 
-fn name_beside(ctx: Context<'_>, key: &[u8], secret: &[u8; 16]) -> OwnedStr {
-    let slot = if ctx.is_cluster() { slot_of(key) } else { 0 };
+fn slot_in(ctx: Context<'_>, key: &[u8]) -> u16 {
+    if ctx.is_cluster() { slot_of(key) } else { 0 }
+}
+
+fn name(slot: u16, secret: &[u8; 16]) -> OwnedStr {
     OwnedStr::new(&[b"{", &tag_of(slot)[..], b"}latch:", secret].concat())
 }

@@ -18,6 +18,9 @@ impl Timeout {
     /// core do: rounded up to whole ms, and 0 is for ever; at most
     /// [`MAX_DURATION`].
     pub(crate) fn parse(text: &[u8]) -> Result<Self, Error> {
+        if text == b"0" {
+            return Ok(Self::Never); // as most are
+        }
         let seconds = parse_float(text).ok_or(Error::TimeoutNotAFloat)?;
         if seconds < 0.0 {
             return Err(Error::TimeoutNegative);

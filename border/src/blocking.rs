@@ -22,7 +22,7 @@ use crate::command::Call;
 use crate::context::{Context, ERR, OK};
 use crate::key;
 use crate::lock::Locked;
-use crate::panic::guarded;
+use crate::panic::{caught, guarded};
 use crate::reply::{Refusal, Reply};
 use crate::string::OwnedStr;
 
@@ -150,7 +150,7 @@ unsafe extern "C" fn on_timeout<W: Wait>(
         };
         // SAFETY: this is a callback of a client that `block::<W>` blocked.
         let blocked = unsafe { blocked_of::<W>(ctx) };
-        let reply = guarded(None, || {
+        let reply = caught(None, || {
             let Some(Blocked { client, wait }) = blocked else {
                 return Some(Reply::Null);
             };

@@ -10,7 +10,7 @@ use redis_module::raw;
 use crate::context::{Context, ERR, OK};
 use crate::description::describe;
 use crate::entry::Loading;
-use crate::panic::guarded;
+use crate::panic::{caught, guarded};
 use crate::reply::{Refusal, Reply};
 use crate::spec::{KeyPlace, KeyUse, Spec};
 use crate::string::Str;
@@ -156,9 +156,10 @@ unsafe extern "C" fn call<C: Command>(
         let Some(ctx) = (unsafe { Context::from_raw(ctx) }) else {
             return ERR;
         };
-        let is_answered = Cell::new(false);
+        let (flags, is_answered) = (Cell::new(None), Cell::new(false));
+        let ctx = ctx.keeping(&flags);
         let call = Call { ctx, spec: C::SPEC, is_answered: &is_answered };
-        let reply = guarded(None, || {
+        let reply = caught(None, || {
             Some(C::run(call, args).unwrap_or_else(|error| Reply::Error(error.into())))
         });
         if !is_answered.get() {

@@ -1,9 +1,9 @@
 //! The context of a callback: what the server says about itself and about who has
 //! called.
 
+use std::cell::Cell;
 use std::ffi::{c_int, c_longlong, c_void};
 use std::io;
-use std::marker::PhantomData;
 use std::mem;
 use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
@@ -18,17 +18,26 @@ use crate::version::find;
 
 /// The context of one callback, or the one of the module for where there is none.
 #[derive(Clone, Copy, Debug)]
-pub struct Context<'a>(NonNull<raw::RedisModuleCtx>, PhantomData<&'a ()>);
+pub struct Context<'a> {
+    raw: NonNull<raw::RedisModuleCtx>,
+    /// What the server has said about itself, where it does not change: in a command.
+    flags: Option<&'a Cell<Option<u32>>>,
+}
 
 impl<'a> Context<'a> {
     /// # Safety
     /// The context must be valid during `'a`, and this thread hold the lock of the server.
     pub(crate) unsafe fn from_raw(ctx: *mut raw::RedisModuleCtx) -> Option<Self> {
-        NonNull::new(ctx).map(|ctx| Self(ctx, PhantomData))
+        NonNull::new(ctx).map(|raw| Self { raw, flags: None })
+    }
+
+    /// The same, which asks the server about itself once.
+    pub(crate) fn keeping(self, flags: &'a Cell<Option<u32>>) -> Self {
+        Self { flags: Some(flags), ..self }
     }
 
     pub(crate) fn as_ptr(self) -> *mut raw::RedisModuleCtx {
-        self.0.as_ptr()
+        self.raw.as_ptr()
     }
 
     /// Proof that the lock of the server is held: a callback has it.
@@ -156,9 +165,15 @@ impl<'a> Context<'a> {
     }
 
     fn has_flag(self, flags: u32) -> bool {
-        // SAFETY: the context is valid.
-        let set = unsafe { api!(RedisModule_GetContextFlags)(self.as_ptr()) };
-        set.cast_unsigned() & flags != 0
+        let set = self.flags.and_then(Cell::get).unwrap_or_else(|| {
+            // SAFETY: the context is valid.
+            let set = unsafe { api!(RedisModule_GetContextFlags)(self.as_ptr()) }.cast_unsigned();
+            if let Some(flags) = self.flags {
+                flags.set(Some(set));
+            }
+            set
+        });
+        set & flags != 0
     }
 }
 

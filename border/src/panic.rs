@@ -35,11 +35,14 @@ fn describe(info: &PanicHookInfo<'_>) -> String {
 ///
 /// [`Shared`]: crate::lock::Shared
 pub(crate) fn guarded<T>(or: T, body: impl FnOnce() -> T) -> T {
-    uncancelled(|| {
-        catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
-            mem::forget(payload); // to drop it may panic
-            or
-        })
+    uncancelled(|| caught(or, body))
+}
+
+/// The same within a function that is guarded itself.
+pub(crate) fn caught<T>(or: T, body: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
+        mem::forget(payload); // to drop it may panic
+        or
     })
 }
 

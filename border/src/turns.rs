@@ -19,7 +19,7 @@ use redis_module::raw;
 use crate::context::{Context, OK};
 use crate::entry::Loading;
 use crate::lock::Locked;
-use crate::panic::guarded;
+use crate::panic::{caught, guarded};
 use crate::wake::Wake;
 
 /// What is done at the end of a turn.
@@ -121,7 +121,7 @@ unsafe extern "C" fn on_turn(
             let run = || ctx.zip(TASK.get()).is_some_and(|(ctx, run)| run(ctx));
             // A task that panics is not run again: it would panic in each turn.
             NEEDED.store(false, Ordering::Relaxed);
-            if guarded(false, run) {
+            if caught(false, run) {
                 NEEDED.store(true, Ordering::Relaxed);
             }
         }

@@ -3,7 +3,6 @@
 //! It grows and shrinks by a chunk at a time and moves nothing, so no step takes longer
 //! than another, however many values there are.
 
-use std::collections::BTreeSet;
 use std::iter;
 use std::num::NonZeroU32;
 use std::ops::{Index, IndexMut};
@@ -62,8 +61,8 @@ struct Chunk<T> {
 #[derive(Debug)]
 pub(super) struct Slab<T> {
     chunks: Vec<Chunk<T>>,
-    /// The chunks with a free slot. The first is used first, so that others become empty.
-    roomy: BTreeSet<usize>,
+    /// The chunks with a free slot. The last is used first, until it has none.
+    roomy: Vec<usize>,
     /// The memory of a chunk that has become empty, for the next one.
     spare: Option<Box<[Slot<T>]>>,
     len: usize,
@@ -73,7 +72,7 @@ pub(super) struct Slab<T> {
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        let (chunks, roomy) = (Vec::new(), BTreeSet::new());
+        let (chunks, roomy) = (Vec::new(), Vec::new());
         Self { chunks, roomy, spare: None, len: 0, generation: 0 }
     }
 }
@@ -88,7 +87,7 @@ impl<T> Slab<T> {
     }
 
     pub(super) fn insert(&mut self, value: T) -> Id {
-        let at = self.roomy.first().copied().unwrap_or_else(|| self.add_chunk());
+        let at = self.roomy.last().copied().unwrap_or_else(|| self.add_chunk());
         let chunk = &mut self.chunks[at];
         if chunk.slots.is_empty() {
             chunk.slots = self.spare.take().unwrap_or_else(free_slots);
@@ -102,7 +101,7 @@ impl<T> Slab<T> {
         }
         chunk.taken += 1;
         if chunk.taken == CHUNK {
-            self.roomy.remove(&at);
+            self.roomy.pop();
         }
         self.len += 1;
         Id { place: Place::new(at, slot), generation }
@@ -123,7 +122,7 @@ impl<T> Slab<T> {
         chunk.taken -= 1;
         self.len -= 1;
         if chunk.taken == CHUNK - 1 {
-            self.roomy.insert(at);
+            self.roomy.push(at);
         } else if chunk.taken == 0 {
             self.give_back(at);
         }
@@ -150,7 +149,7 @@ impl<T> Slab<T> {
 
     fn add_chunk(&mut self) -> usize {
         self.chunks.push(Chunk { slots: Box::default(), taken: 0, free: CHUNK });
-        self.roomy.insert(self.chunks.len() - 1);
+        self.roomy.push(self.chunks.len() - 1);
         self.chunks.len() - 1
     }
 
