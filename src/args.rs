@@ -68,12 +68,15 @@ impl<'a, S: AsRef<[u8]>> Args<'a, S> {
         value.map(|value| Args::new(std::slice::from_ref(value)).integer(range)).transpose()
     }
 
-    /// The next arguments as a number of keys and as many keys.
-    pub(crate) fn keys(&mut self) -> Result<&'a [S], Error> {
+    /// The next arguments as a number of keys, at most `limit`, and as many keys.
+    pub(crate) fn keys(&mut self, limit: usize) -> Result<&'a [S], Error> {
         let number = parse_integer(self.next()?.as_ref()).filter(|&number| number > 0);
         let number =
             usize::try_from(number.ok_or(Error::NumKeys)?).map_err(|_| Error::TooFewKeys)?;
         let (keys, rest) = self.rest.split_at_checked(number).ok_or(Error::TooFewKeys)?;
+        if keys.len() > limit {
+            return Err(Error::TooManyKeys);
+        }
         self.rest = rest;
         Ok(keys)
     }
@@ -116,14 +119,15 @@ mod tests {
     #[test]
     fn keys_are_counted() {
         let mut args = Args::new(&["2", "a", "b", "c"]);
-        assert_eq!(args.keys(), Ok(&["a", "b"][..]));
+        assert_eq!(args.keys(2), Ok(&["a", "b"][..]));
         assert_eq!(args.next(), Ok(&"c"));
         for number in ["0", "-1", "x", "1.5"] {
-            assert_eq!(Args::new(&[number, "a"]).keys(), Err(Error::NumKeys), "{number}");
+            assert_eq!(Args::new(&[number, "a"]).keys(2), Err(Error::NumKeys), "{number}");
         }
         for number in ["2", "9223372036854775807"] {
-            assert_eq!(Args::new(&[number, "a"]).keys(), Err(Error::TooFewKeys), "{number}");
+            assert_eq!(Args::new(&[number, "a"]).keys(1), Err(Error::TooFewKeys), "{number}");
         }
+        assert_eq!(Args::new(&["3", "a", "b", "c"]).keys(2), Err(Error::TooManyKeys));
     }
 
     #[test]

@@ -8,11 +8,15 @@ use crate::numbers::parse_integer;
 /// `latch.max-waiters`: how many clients may be parked; 0 is no limit.
 static MAX_WAITERS: Setting = Setting::new(c"max-waiters", 0, 0..=1_000_000);
 
-/// `latch.wake-batch`: how many clients are released in every second turn of the
-/// event loop.
+/// `latch.max-keys`: how many keys one wait may name. To park for them and to leave them is
+/// done in one go.
+static MAX_KEYS: Setting = Setting::new(c"max-keys", 1000, 1..=1_000_000);
+
+/// `latch.wake-batch`: how many clients, of one key each, are released in every second turn of
+/// the event loop.
 static WAKE_BATCH: Setting = Setting::new(c"wake-batch", 256, 1..=1_000_000);
 
-static SETTINGS: [&Setting; 2] = [&MAX_WAITERS, &WAKE_BATCH];
+static SETTINGS: [&Setting; 3] = [&MAX_WAITERS, &MAX_KEYS, &WAKE_BATCH];
 
 /// How many clients may be parked.
 pub(crate) fn max_waiters() -> usize {
@@ -20,6 +24,11 @@ pub(crate) fn max_waiters() -> usize {
         Ok(0) | Err(_) => usize::MAX,
         Ok(limit) => limit,
     }
+}
+
+/// How many keys one wait may name.
+pub(crate) fn max_keys() -> usize {
+    usize::try_from(MAX_KEYS.get()).unwrap_or(1)
 }
 
 /// How many clients are released at a time.
@@ -48,7 +57,7 @@ pub(crate) fn read_arguments<S: AsRef<[u8]>>(args: &[S]) -> Result<(), String> {
         let shown = String::from_utf8_lossy(name);
         let setting = find(name).ok_or_else(|| {
             let known: Vec<_> = SETTINGS.iter().map(|setting| full_name(setting)).collect();
-            format!("there is no setting '{shown}', only {}", known.join(" and "))
+            format!("there is no setting '{shown}', only {}", known.join(", "))
         })?;
         let (min, max) = (setting.range.start(), setting.range.end());
         let value = pair
@@ -83,7 +92,7 @@ mod tests {
             (&["latch.wake-batch", "1000001"], "latch.wake-batch needs a number from 1 to 1000000"),
             (
                 &["wake-batch", "1"],
-                "there is no setting 'wake-batch', only latch.max-waiters and latch.wake-batch",
+                "there is no setting 'wake-batch', only latch.max-waiters, latch.max-keys, latch.wake-batch",
             ),
         ] {
             assert_eq!(read_arguments(args), Err(reason.into()), "{args:?}");

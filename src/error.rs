@@ -23,6 +23,8 @@ pub(crate) enum Error {
     NumKeys,
     /// The number of keys is larger than the number of arguments.
     TooFewKeys,
+    /// The number of keys is larger than `latch.max-keys`.
+    TooManyKeys,
     /// An id is empty or too long.
     IdLength,
     /// A reason is too long.

@@ -22,6 +22,7 @@ impl From<Error> for Refusal {
             Error::NotAFloat => c"ERR value is not a valid float",
             Error::NumKeys => c"ERR numkeys should be greater than 0",
             Error::TooFewKeys => c"ERR Number of keys can't be greater than number of args",
+            Error::TooManyKeys => c"ERR too many keys for one wait",
             Error::IdLength => c"ERR id must have 1 to 1024 bytes",
             Error::ReasonLength => c"ERR reason must have at most 1024 bytes",
             Error::Overflow => c"ERR increment would overflow",

@@ -438,6 +438,7 @@ fn a_client_may_wait_for_very_many_latches() {
     const LATCHES: usize = 20_000;
 
     let server = Server::new();
+    server.run(&format!("CONFIG SET latch.max-keys {LATCHES}"));
     let mut other = server.client();
     let mut for_each = |command: &str, remaining: &Reply| {
         let lines: Vec<_> = (0..LATCHES).map(|i| command.replace('#', &i.to_string())).collect();

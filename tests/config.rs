@@ -3,12 +3,16 @@
 mod common;
 
 use std::fs;
+use std::path::Path;
 
 use common::*;
 
 /// Name, default, smallest and largest value of every setting.
-const SETTINGS: [(&str, i64, i64, i64); 2] =
-    [("latch.max-waiters", 0, 0, 1_000_000), ("latch.wake-batch", 256, 1, 1_000_000)];
+const SETTINGS: [(&str, i64, i64, i64); 3] = [
+    ("latch.max-waiters", 0, 0, 1_000_000),
+    ("latch.max-keys", 1000, 1, 1_000_000),
+    ("latch.wake-batch", 256, 1, 1_000_000),
+];
 
 /// The present value of a setting.
 #[track_caller]
@@ -29,6 +33,42 @@ fn assert_did_not_crash(log: &str) {
     for trace in ["crashed by signal", "a bug in the latch module", "STACK TRACE", "ASSERTION"] {
         assert!(!log.contains(trace), "{log}");
     }
+}
+
+/// The rows of a table of settings: what is in each cell.
+fn rows(document: &str) -> Vec<Vec<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
+    let text = fs::read_to_string(path).expect(document);
+    let rows = text.lines().filter(|line| line.starts_with("| `latch."));
+    rows.map(|row| row.split('|').map(|cell| cell.trim().trim_matches('`').into()).collect())
+        .collect()
+}
+
+#[test]
+fn every_setting_is_documented_as_it_is() {
+    let server = Server::new();
+    let mut names: Vec<_> = SETTINGS.iter().map(|(name, ..)| *name).collect();
+    let readme = rows("README.md");
+    let documented: Vec<_> = readme.iter().map(|row| row[1].as_str()).collect();
+    assert_eq!(documented, names);
+    for ((name, default, min, max), row) in SETTINGS.iter().zip(&readme) {
+        assert_eq!(row[2..4], [default.to_string(), format!("{min} … {max}")], "{name}");
+    }
+    let operating = rows("docs/operating.md");
+    let documented: Vec<_> = operating.iter().map(|row| (row[1].as_str(), &*row[2])).collect();
+    let defaults = SETTINGS.map(|(name, default, ..)| (name, default.to_string()));
+    assert_eq!(documented, defaults.each_ref().map(|(name, default)| (*name, &**default)));
+
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("redis.conf.example");
+    let example = fs::read_to_string(example).expect("the example");
+    for (name, default, ..) in SETTINGS {
+        assert!(example.contains(&format!("\n# {name} {default}\n")), "{name} in the example");
+    }
+    names.sort_unstable();
+    let known = server.run("CONFIG GET latch.*");
+    let mut known: Vec<_> = known.items().iter().step_by(2).map(Reply::text).collect();
+    known.sort_unstable();
+    assert_eq!(known, names);
 }
 
 #[test]
@@ -106,7 +146,7 @@ fn settings_may_be_arguments_of_loadmodule() {
 
 #[test]
 fn an_argument_that_cannot_be_taken_stops_the_server_with_one_line_that_helps() {
-    const NAMES: &str = "latch.max-waiters and latch.wake-batch";
+    const NAMES: &str = "only latch.max-waiters, latch.max-keys, latch.wake-batch";
     const WAITERS: &str = "latch.max-waiters needs a number from 0 to 1000000";
     const BATCH: &str = "latch.wake-batch needs a number from 1 to 1000000";
     for (args, help) in [
@@ -120,6 +160,7 @@ fn an_argument_that_cannot_be_taken_stops_the_server_with_one_line_that_helps() 
         (&["latch.wake-batch", "0"], BATCH),
         (&["latch.wake-batch", "9223372036854775808"], BATCH),
         (&["latch.max-waiters", "5", "latch.wake-batch"], BATCH),
+        (&["latch.max-keys", "0"], "latch.max-keys needs a number from 1 to 1000000"),
         (&["wake-batch", "7"], NAMES),
         (&["latch.nope", "7"], NAMES),
         (&["latch.max-waiters", "5", "latch.nope", "7"], NAMES),

@@ -1,5 +1,5 @@
-//! `latch.max-waiters` and `latch.wake-batch`: how many clients may park, and
-//! how many are released at a time.
+//! `latch.max-waiters`, `latch.max-keys` and `latch.wake-batch`: how many clients may park,
+//! for how many keys, and how many are released at a time.
 
 mod common;
 
@@ -45,6 +45,33 @@ fn beyond_the_limit_nobody_parks() {
     for waiter in &mut waiters {
         waiter.receives_only(&ok());
     }
+}
+
+#[test]
+fn a_wait_may_name_so_many_keys_and_no_more() {
+    const TOO_MANY: &str = "ERR too many keys for one wait";
+    let server = Server::new();
+    set(&server, "latch.max-keys", 2);
+    server.run("LATCH.SET k 1");
+    let mut witness = Witness::open(&server);
+    for (mut client, _) in server.clients() {
+        for command in [
+            "LATCH.AWAITALL 0 3 k k k",
+            "LATCH.AWAITANY 0 3 k open open",
+            "LATCH.AWAITALL 0 3 open open open MISSING WAIT",
+        ] {
+            let reply = witness.sees_nothing("k", || client.run(command));
+            assert_eq!(reply, error(TOO_MANY), "{command}");
+        }
+        let replies = client.transaction(&["LATCH.AWAITALL 0 3 k k k", "LATCH.GET k"]);
+        assert_eq!(replies.items(), [error(TOO_MANY), int(1)]);
+        assert_eq!(client.run("LATCH.AWAITALL 0 2 open open"), ok());
+    }
+    let mut waiter = server.parked("LATCH.AWAITALL 0 2 k k");
+    // What is parked stays so.
+    set(&server, "latch.max-keys", 1);
+    assert_eq!(server.run("LATCH.COUNTDOWN k"), int(0));
+    waiter.receives_only(&ok());
 }
 
 #[test]

@@ -265,9 +265,9 @@ fn a_hundred_thousand_keys_that_are_waited_for_cost_next_to_nothing() {
     let server = Server::new();
     let keys: Vec<_> = (0..KEYS).map(|key| format!("k{key}")).collect();
     let waiters: Vec<_> = keys
-        .chunks(5000)
+        .chunks(1000)
         .map(|keys| {
-            server.parked(&format!("LATCH.AWAITALL 0 5000 {} MISSING WAIT", keys.join(" ")))
+            server.parked(&format!("LATCH.AWAITALL 0 1000 {} MISSING WAIT", keys.join(" ")))
         })
         .collect();
     undisturbed(|| {

@@ -9,6 +9,7 @@ use border::string::Str;
 use super::r#await::{Found, find};
 use super::options::{KEY, Missing, TIMEOUT};
 use crate::args::Args;
+use crate::config::max_keys;
 use crate::error::Error;
 use crate::lot::{Rule, Target};
 use crate::stats;
@@ -89,7 +90,7 @@ struct Latches<'a> {
 
 impl<'a> Latches<'a> {
     fn find(ctx: Context<'_>, args: &'a [Str<'a>]) -> Result<Self, Error> {
-        let Request { timeout, keys, missing } = Request::parse(Args::new(args))?;
+        let Request { timeout, keys, missing } = Request::parse(Args::new(args), max_keys())?;
         let (failed, closed) = (Vec::new(), Vec::new());
         let mut latches = Self { timeout, open: None, failed, closed };
         for &name in keys {
@@ -112,9 +113,10 @@ struct Request<'a, S> {
 }
 
 impl<'a, S: AsRef<[u8]>> Request<'a, S> {
-    fn parse(mut args: Args<'a, S>) -> Result<Self, Error> {
+    /// Reads the arguments, with at most so many keys.
+    fn parse(mut args: Args<'a, S>, max_keys: usize) -> Result<Self, Error> {
         let timeout = Timeout::parse(args.next()?.as_ref())?;
-        let keys = args.keys()?;
+        let keys = args.keys(max_keys)?;
         let missing = Missing::read(&mut args)?;
         args.finish()?;
         Ok(Self { timeout, keys, missing })
@@ -128,7 +130,7 @@ mod tests {
     #[test]
     fn the_keys_are_as_many_as_their_number_says() {
         let parse = |words: &'static [&str]| {
-            Request::parse(Args::new(words)).map(|request| (request.keys, request.missing))
+            Request::parse(Args::new(words), 2).map(|request| (request.keys, request.missing))
         };
         let ab: &[&str] = &["a", "b"];
         assert_eq!(parse(&["1", "2", "a", "b"]), Ok((ab, Missing::Open)));
@@ -137,5 +139,7 @@ mod tests {
         assert_eq!(parse(&["1", "3", "a", "b"]), Err(Error::TooFewKeys));
         assert_eq!(parse(&["a", "2", "b", "c"]), Err(Error::TimeoutNotAFloat));
         assert_eq!(parse(&["1", "0", "a"]), Err(Error::NumKeys));
+        assert_eq!(parse(&["1", "3", "a", "b", "c"]), Err(Error::TooManyKeys));
+        assert_eq!(parse(&["1", "3", "a", "b"]), Err(Error::TooFewKeys));
     }
 }

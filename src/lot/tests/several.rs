@@ -100,3 +100,36 @@ fn a_client_may_wait_for_any_number_of_keys() {
     }
     assert_eq!(outcome(&lot, ticket), Some(Outcome::Opened));
 }
+
+#[test]
+fn an_abort_counts_right_while_others_are_yet_to_be_released() {
+    for (rule, aborted_first, expected) in
+        [(Rule::All, false, 1), (Rule::All, true, 0), (Rule::Any, true, 1)]
+    {
+        let mut lot = Lot::default();
+        let [a, b] = [(); 2].map(|()| Round::next());
+        park_on(&mut lot, 0, &[("a", Some(a)), ("b", Some(b))], rule, 1);
+        if aborted_first {
+            lot.remove(0, b"a", a, 0);
+        } else {
+            lot.open(0, b"a", Some(a));
+        }
+        assert!(lot.has_releases(), "nobody has walked there");
+        assert_eq!(lot.abort(0, b"b", b, b"why"), expected, "{rule:?} {aborted_first}");
+    }
+}
+
+#[test]
+fn the_first_failure_is_told_also_if_the_walk_comes_to_a_later_one_before() {
+    let mut lot = Lot::default();
+    let [a, b] = [(); 2].map(|()| Round::next());
+    for handle in 0..100 {
+        park(&mut lot, 0, "a", a, handle);
+    }
+    let ticket = park_on(&mut lot, 0, &[("a", Some(a)), ("b", Some(b))], Rule::All, 100);
+    lot.abort(0, b"a", a, b"first");
+    lot.abort(0, b"b", b, b"second");
+    let order = lot.next_batch(1_000);
+    assert_eq!(order.iter().position(|&handle| handle == 100), Some(64), "found in b");
+    assert_eq!(outcome(&lot, ticket), Some(aborted("first")));
+}
