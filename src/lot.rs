@@ -218,11 +218,11 @@ impl<H, K: Name> Lot<H, K> {
     }
 
     /// How the wait of a client ended; `None` while it goes on.
-    pub(crate) fn verdict(&self, ticket: Ticket) -> Option<Verdict<K>> {
+    pub(crate) fn verdict(&self, ticket: Ticket) -> Option<Verdict<&K>> {
         let waiter = &self.waiters[self.waiters.find(ticket.0)?];
         let queue = &self.queues[waiter.decided_by.or_else(|| self.judge(waiter))?];
         match self.phase(queue) {
-            Phase::Settled(_, outcome) => Some(Verdict { outcome, key: queue.key.clone() }),
+            Phase::Settled(_, outcome) => Some(Verdict { outcome, key: &queue.key }),
             Phase::Waiting | Phase::Suspended(_) => None,
         }
     }
@@ -247,12 +247,13 @@ impl<H, K: Name> Lot<H, K> {
         let (mut first, mut last) = (None, None);
         let mut is_over = true;
         for place in self.queues_of(waiter) {
-            let Phase::Settled(number, outcome) = self.phase(&self.queues[place]) else {
+            let queue = &self.queues[place];
+            let Some(number) = self.settled_as(queue) else {
                 is_over = false;
                 continue;
             };
             let settled = Some((number, place));
-            if waiter.rule.is_decided_by(&outcome) {
+            if waiter.rule.is_decided_by(queue.has_opened()) {
                 first = first.min(settled).or(settled);
             } else {
                 last = last.max(settled);

@@ -13,6 +13,7 @@ use border::string::OwnedStr;
 use border::turns;
 
 use crate::config;
+use crate::error::Error;
 use crate::latch::Round;
 use crate::lot::{Budget, Db, Lot, Rule, Target, Ticket};
 use crate::removal::{Pending, Removal};
@@ -48,30 +49,37 @@ pub(crate) fn with_lot<T>(lock: Locked<'_>, access: impl FnOnce(&mut ServerLot) 
 }
 
 /// Parks the client of a command on latches, at least one, for at most `timeout`
-/// ms (`None`: for ever). Its wait is made from its ticket. False if the server
-/// does not block it.
+/// ms (`None`: for ever). Its wait is made from its ticket.
+///
+/// # Errors
+/// If there is no room for one more client, or the server does not block this one.
 pub(crate) fn park<W: Wait + 'static>(
     call: Call<'_>,
     targets: &[Target<'_>],
     rule: Rule,
     timeout: Option<i64>,
     wait: impl FnOnce(Ticket) -> W,
-) -> bool {
+) -> Result<(), Error> {
     let first = targets.first().map_or(&b""[..], |target| target.key);
     let (db, shadow) = (call.db(), shadow_of(*call, first));
-    let (parked, waiters) = with_lot(call.lock(), |lot| {
+    let (parked, has_releases) = with_lot(call.lock(), |lot| {
+        if lot.parked() >= config::max_waiters() {
+            return (Err(Error::TooManyWaiters), false);
+        }
         // To block a client calls nothing back: the lot may be lent meanwhile.
-        let parked = lot.join(db, targets, rule, now(), |ticket| {
+        let joined = lot.join(db, targets, rule, now(), |ticket| {
             blocking::block(call, &shadow, timeout.unwrap_or(0), wait(ticket))
         });
-        (parked, lot.parked())
+        let parked = if joined { Ok(lot.parked()) } else { Err(Error::CannotWait) };
+        (parked, lot.has_releases())
     });
-    if parked {
-        stats::PARKED.count();
-        stats::PEAK.raise(waiters as u64);
+    if has_releases {
+        release_soon(call.lock()); // of a latch that was replaced, unnoticed until now
     }
-    release_soon(call.lock()); // of a latch that was replaced, unnoticed until now
-    parked
+    let parked = parked.inspect_err(|_| stats::REFUSED.count())?;
+    stats::PARKED.count();
+    stats::PEAK.raise(parked as u64);
+    Ok(())
 }
 
 /// Releases clients whose outcome a command has settled: a batch now, if the

@@ -4,11 +4,11 @@
 
 use border::blocking;
 use border::command::Call;
-use border::context::{Context, now};
+use border::context::now;
 use border::lock::Locked;
 use border::reply::Reply;
+use border::string::OwnedStr;
 
-use crate::config;
 use crate::error::Error;
 use crate::lot::{Outcome, Rule, Target, Ticket, Verdict};
 use crate::parking::{self, with_lot};
@@ -27,6 +27,21 @@ pub(crate) enum Success {
     Key,
 }
 
+impl Success {
+    /// What a client is told whose wait has ended.
+    fn reply(self, Verdict { outcome, key }: Verdict<&OwnedStr>) -> Reply {
+        let error = match (outcome, self) {
+            (Outcome::Opened, Self::Ok) => return Reply::Ok,
+            (Outcome::Opened, Self::Key) => return Reply::Bulk(key.as_ref().into()),
+            (Outcome::Gone, _) => Error::Gone,
+            (Outcome::Expired, _) => Error::Expired,
+            (Outcome::Aborted(reason), _) => Error::Aborted(reason),
+        };
+        stats::FAILED.count();
+        Reply::Error(error.into())
+    }
+}
+
 /// Parks the client of a command on latches, at least one, until the rule is met, or its
 /// timeout passes. Where it must not be blocked, it is told null, as if that had passed.
 ///
@@ -42,36 +57,22 @@ pub(crate) fn begin(
     if call.denies_blocking() {
         return Ok(Reply::Null);
     }
-    expect_room(*call, targets)?;
+    let first = targets.first().map_or(&b""[..], |target| target.key);
+    if call.refuses_memory(|| unused_name(*call, first)) {
+        return Err(Error::OutOfMemory);
+    }
     let millis = match timeout {
         Timeout::Never => None,
         Timeout::Millis(millis) => Some(millis),
     };
     let deadline = millis.map(|millis| now() + millis);
     let wait = |ticket| Wait { ticket, deadline, success };
-    if !parking::park(call, targets, rule, millis, wait) {
-        stats::REFUSED.count();
-        return Err(Error::CannotWait);
-    }
+    parking::park(call, targets, rule, millis, wait)?;
     sweep::begin(*call);
     if let Some(deadline) = deadline {
         timeouts::add(*call, deadline);
     }
     Ok(Reply::Answered)
-}
-
-/// # Errors
-/// If there is no room for one more client.
-fn expect_room(ctx: Context<'_>, targets: &[Target<'_>]) -> Result<(), Error> {
-    let first = targets.first().map_or(&b""[..], |target| target.key);
-    if ctx.refuses_memory(|| unused_name(ctx, first)) {
-        Err(Error::OutOfMemory)
-    } else if with_lot(ctx.lock(), |lot| lot.parked()) >= config::max_waiters() {
-        stats::REFUSED.count();
-        Err(Error::TooManyWaiters)
-    } else {
-        Ok(())
-    }
 }
 
 /// The wait of a client that is parked.
@@ -85,19 +86,13 @@ struct Wait {
 
 impl blocking::Wait for Wait {
     fn reply(&self, lock: Locked<'_>) -> Reply {
-        let Some(Verdict { outcome, key }) = with_lot(lock, |lot| lot.verdict(self.ticket)) else {
-            stats::TIMED_OUT.count();
-            return Reply::Null;
-        };
-        let error = match (outcome, self.success) {
-            (Outcome::Opened, Success::Ok) => return Reply::Ok,
-            (Outcome::Opened, Success::Key) => return Reply::Bulk(key.as_str().bytes().into()),
-            (Outcome::Gone, _) => Error::Gone,
-            (Outcome::Expired, _) => Error::Expired,
-            (Outcome::Aborted(reason), _) => Error::Aborted(reason),
-        };
-        stats::FAILED.count();
-        Reply::Error(error.into())
+        with_lot(lock, |lot| match lot.verdict(self.ticket) {
+            Some(verdict) => self.success.reply(verdict),
+            None => {
+                stats::TIMED_OUT.count();
+                Reply::Null
+            }
+        })
     }
 
     fn end(&self, lock: Locked<'_>) {

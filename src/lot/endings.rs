@@ -72,8 +72,8 @@ impl<H, K: Name> Lot<H, K> {
         } else if self.judge(waiter).is_some() {
             0
         } else {
-            let phases = self.queues_of(waiter).map(|queue| self.phase(&self.queues[queue]));
-            phases.map(|phase| u32::from(!matches!(phase, Phase::Settled(..)))).sum()
+            let queues = self.queues_of(waiter).map(|place| &self.queues[place]);
+            queues.map(|queue| u32::from(self.settled_as(queue).is_none())).sum()
         };
         match waiter.rule {
             Rule::All => open > 0,

@@ -50,6 +50,16 @@ impl<H, K: Name> Lot<H, K> {
         }
     }
 
+    /// When a queue was settled, if it was: a number.
+    pub(super) fn settled_as(&self, queue: &Queue<K>) -> Option<u64> {
+        match (&queue.fate, &self.eras[queue.era].state) {
+            (Fate::Settled(number, _), _) | (Fate::OfItsEra, State::Settled { number, .. }) => {
+                Some(*number)
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn is_waiting(&self, queue: &Queue<K>) -> bool {
         matches!(queue.fate, Fate::OfItsEra) && self.eras[queue.era].state == State::Current
     }

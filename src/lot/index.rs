@@ -21,7 +21,7 @@ pub(super) trait Indexed {
 #[derive(Debug, Default)]
 pub(super) struct Index {
     /// The first value of each bucket.
-    chunks: Vec<Box<[Option<Place>; CHUNK]>>,
+    chunks: Vec<Box<[Option<Place>]>>,
     /// The number of buckets, and of values: as many.
     len: usize,
 }
@@ -57,7 +57,7 @@ impl Index {
     /// Adds a bucket, which takes its values from the one that had them until now.
     fn add_bucket<T: Indexed>(&mut self, slab: &mut Slab<T>) {
         if self.len == self.chunks.len() * CHUNK {
-            self.chunks.push(Box::new([None; CHUNK]));
+            self.chunks.push(vec![None; CHUNK].into());
         }
         let new = self.len;
         self.len += 1;

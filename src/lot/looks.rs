@@ -1,6 +1,6 @@
 //! Which keys are to be looked at, and what follows from what was found.
 
-use super::queue::{Phase, QueueId, Wanted};
+use super::queue::{QueueId, Wanted};
 use super::slab::Place;
 use super::{Db, Lot, Name, Outcome};
 use crate::latch::Round;
@@ -84,7 +84,7 @@ impl<H, K: Name> Lot<H, K> {
         let rota = &mut self.rota[kind as usize];
         let place = rota.first()?;
         rota.rotate(&mut self.queues);
-        if let Phase::Settled(..) = self.phase(&self.queues[place]) {
+        if self.settled_as(&self.queues[place]).is_some() {
             self.leave_rota(place);
         }
         self.lookup(place)

@@ -34,12 +34,12 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    /// Whether this end of one of the latches is the end of the wait, however
-    /// the others end.
-    pub(super) fn is_decided_by(self, outcome: &Outcome) -> bool {
+    /// Whether it is the end of the wait that one of the latches opened, or else failed,
+    /// however the others end.
+    pub(super) fn is_decided_by(self, opened: bool) -> bool {
         match self {
-            Self::All => *outcome != Outcome::Opened,
-            Self::Any => *outcome == Outcome::Opened,
+            Self::All => !opened,
+            Self::Any => opened,
         }
     }
 }

@@ -45,6 +45,11 @@ impl<K> Queue<K> {
         self.expires.is_some_and(|at| at <= now)
     }
 
+    /// Whether it is settled, and its latch opened.
+    pub(super) fn has_opened(&self) -> bool {
+        matches!(self.fate, Fate::Settled(_, Outcome::Opened))
+    }
+
     /// What it is that its latch is removed at the time `now`.
     pub(super) fn removal(&self, now: i64) -> Outcome {
         if self.has_expired(now) { Outcome::Expired } else { Outcome::Gone }

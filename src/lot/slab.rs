@@ -95,10 +95,11 @@ impl<T> Slab<T> {
         }
         self.generation = self.generation.wrapping_add(1);
         let (slot, generation) = (chunk.free, self.generation);
-        let taken = Slot::Taken { generation, value };
-        if let Slot::Free { next } = std::mem::replace(&mut chunk.slots[slot as usize], taken) {
+        let free = &mut chunk.slots[slot as usize];
+        if let Slot::Free { next } = *free {
             chunk.free = next;
         }
+        *free = Slot::Taken { generation, value };
         chunk.taken += 1;
         if chunk.taken == CHUNK {
             self.roomy.pop();
