@@ -34,7 +34,7 @@ fn a_client_that_needs_any_is_told_the_first_that_opened() {
     lot.open(0, b"b", Some(b));
     lot.open(0, b"a", Some(a));
     let verdict = lot.verdict(ticket).unwrap();
-    assert_eq!((verdict.outcome, &*verdict.key), (Outcome::Opened, &b"b"[..]));
+    assert_eq!((verdict.outcome, &**verdict.key), (Outcome::Opened, &b"b"[..]));
     assert_eq!(lot.next_batch(9), [1]);
 }
 
