@@ -156,7 +156,7 @@ impl<H, K: Name> Lot<H, K> {
     /// latch there, since it was taken.
     fn bring_back(&mut self, place: Place) {
         let queue = &self.queues[place];
-        let (db, expires) = (self.eras[queue.era].db, queue.expires);
+        let (db, expires) = (self.eras[queue.era].db, queue.expires.get());
         if self.waiting_at(queue.hash, db, queue.key.as_ref()).is_some() {
             if let Phase::Suspended(outcome) = self.phase(queue) {
                 self.settle(place, outcome);

@@ -1,8 +1,8 @@
 //! A hash table of the values of a slab, chained through them.
 //!
-//! It grows by one bucket for each value that comes, and shrinks by one for each that goes
-//! (*linear hashing*, Litwin 1980): no step has to move more than one bucket, of one or two
-//! values, whatever the size.
+//! It grows by one bucket at a time (*linear hashing*, Litwin 1980): no step has to move more
+//! than one bucket, of one or two values, whatever the size. It does not shrink before it is
+//! empty: a bucket is four bytes.
 
 use super::slab::{Place, Slab};
 
@@ -22,25 +22,29 @@ pub(super) trait Indexed {
 pub(super) struct Index {
     /// The first value of each bucket.
     chunks: Vec<Box<[Option<Place>]>>,
-    /// The number of buckets, and of values: as many.
+    /// How many buckets there are: as many as there were values at most.
+    buckets: usize,
     len: usize,
 }
 
 impl Index {
     /// The first of the values that may have this hash; the others follow it.
     pub(super) fn first(&self, hash: u32) -> Option<Place> {
-        if self.len == 0 { None } else { self.head(bucket(hash, self.len)) }
+        if self.len == 0 { None } else { self.head(bucket(hash, self.buckets)) }
     }
 
     /// Puts a value in.
     pub(super) fn insert<T: Indexed>(&mut self, slab: &mut Slab<T>, place: Place) {
-        self.add_bucket(slab);
+        self.len += 1;
+        if self.len > self.buckets {
+            self.add_bucket(slab);
+        }
         self.push(slab, place);
     }
 
     /// Takes a value out.
     pub(super) fn remove<T: Indexed>(&mut self, slab: &mut Slab<T>, place: Place) {
-        let bucket = bucket(slab[place].hash(), self.len);
+        let bucket = bucket(slab[place].hash(), self.buckets);
         let next = slab[place].next();
         let mut before = None;
         let mut at = self.head(bucket);
@@ -51,30 +55,23 @@ impl Index {
             Some(before) => slab[before].set_next(next),
             None => self.set_head(bucket, next),
         }
-        self.remove_bucket(slab);
+        self.len -= 1;
+        if self.len == 0 {
+            // One chunk is kept, so that who comes and goes has none made each time.
+            self.chunks.truncate(1);
+            self.buckets = 0;
+        }
     }
 
     /// Adds a bucket, which takes its values from the one that had them until now.
     fn add_bucket<T: Indexed>(&mut self, slab: &mut Slab<T>) {
-        if self.len == self.chunks.len() * CHUNK {
+        if self.buckets == self.chunks.len() * CHUNK {
             self.chunks.push(vec![None; CHUNK].into());
         }
-        let new = self.len;
-        self.len += 1;
+        let new = self.buckets;
+        self.buckets += 1;
         if new > 0 {
             self.spread(slab, sibling(new));
-        }
-    }
-
-    /// Takes the last bucket away. Its values go back to the one that it took them from.
-    fn remove_bucket<T: Indexed>(&mut self, slab: &mut Slab<T>) {
-        self.len -= 1;
-        if self.len > 0 {
-            self.spread(slab, self.len);
-        }
-        // One chunk more is kept, so that who comes and goes has none made each time.
-        if self.chunks.len() * CHUNK >= self.len + 2 * CHUNK {
-            self.chunks.pop();
         }
     }
 
@@ -89,7 +86,7 @@ impl Index {
     }
 
     fn push<T: Indexed>(&mut self, slab: &mut Slab<T>, place: Place) {
-        let bucket = bucket(slab[place].hash(), self.len);
+        let bucket = bucket(slab[place].hash(), self.buckets);
         slab[place].set_next(self.head(bucket));
         self.set_head(bucket, Some(place));
     }
@@ -165,7 +162,7 @@ mod tests {
         for place in places {
             index.remove(&mut slab, place);
         }
-        assert!(index.len == 0 && index.chunks.len() <= 1);
+        assert!(index.buckets == 0 && index.chunks.len() <= 1);
     }
 
     proptest! {
@@ -189,7 +186,7 @@ mod tests {
                 for &(hash, place) in &there {
                     prop_assert!(chain(&index, &slab, hash).contains(&place));
                 }
-                let buckets = (0..index.len).filter_map(|bucket| index.head(bucket));
+                let buckets = (0..index.buckets).filter_map(|bucket| index.head(bucket));
                 let count = |at| std::iter::successors(Some(at), |&at: &Place| slab[at].next()).count();
                 prop_assert_eq!(buckets.map(count).sum::<usize>(), there.len());
             }

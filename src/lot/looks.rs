@@ -137,9 +137,9 @@ impl<H, K: Name> Lot<H, K> {
 
     /// Notes when the latch of a waiting queue expires. It is looked at then.
     pub(super) fn expect_expiry(&mut self, place: Place, expires: Option<i64>) {
-        if self.queues[place].expires != expires {
+        if self.queues[place].expires.get() != expires {
             self.forget_due(place);
-            self.queues[place].expires = expires;
+            self.queues[place].expires = expires.into();
         }
         if let Some(at) = expires {
             self.due.insert((at, QueueId(self.queues.id(place))));
@@ -148,7 +148,7 @@ impl<H, K: Name> Lot<H, K> {
 
     /// Forgets when a queue is to be looked at.
     pub(super) fn forget_due(&mut self, place: Place) {
-        if let Some(at) = self.queues[place].expires {
+        if let Some(at) = self.queues[place].expires.get() {
             self.due.remove(&(at, QueueId(self.queues.id(place))));
         }
     }

@@ -23,7 +23,7 @@ pub(super) struct Queue<K> {
     pub(super) era: Place,
     pub(super) wanted: Wanted,
     /// When its latch expires, in Unix ms, as far as it is known.
-    pub(super) expires: Option<i64>,
+    pub(super) expires: Time,
     pub(super) fate: Fate,
     /// Those who have not left, in the order they came. Never empty outside of the
     /// methods of the lot.
@@ -42,7 +42,7 @@ impl<K> Queue<K> {
     /// Whether the time of its latch has passed, as far as it is known: with the ms
     /// in which it ends, as Redis 8 has it, or right after that, as the others do.
     pub(super) fn has_expired(&self, now: i64) -> bool {
-        self.expires.is_some_and(|at| at <= now)
+        self.expires.get().is_some_and(|at| at <= now)
     }
 
     /// Whether it is settled, and its latch opened.
@@ -53,6 +53,24 @@ impl<K> Queue<K> {
     /// What it is that its latch is removed at the time `now`.
     pub(super) fn removal(&self, now: i64) -> Outcome {
         if self.has_expired(now) { Outcome::Expired } else { Outcome::Gone }
+    }
+}
+
+/// A time in Unix ms, or never. Half as large as an option: there is one in every queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Time(i64);
+
+impl Time {
+    const NEVER: Self = Self(i64::MAX);
+
+    pub(super) fn get(self) -> Option<i64> {
+        Some(self.0).filter(|_| self != Self::NEVER)
+    }
+}
+
+impl From<Option<i64>> for Time {
+    fn from(time: Option<i64>) -> Self {
+        time.map_or(Self::NEVER, Self)
     }
 }
 
@@ -142,7 +160,7 @@ impl<K> Queue<K> {
             chain: None,
             era,
             wanted,
-            expires: None,
+            expires: Time::NEVER,
             fate: Fate::OfItsEra,
             stands: List::default(),
             unwalked: None,
