@@ -180,8 +180,8 @@ fn what_no_latch_can_be_is_not_restored() {
 
 #[test]
 fn all_its_memory_can_be_moved_and_it_stays_what_it_is() {
-    let mut latch = Latch::new(500, 1000);
-    for id in 0..300 {
+    let mut latch = Latch::new(5000, 1000);
+    for id in 0..3000 {
         latch.count_down(1, Some(format!("id {id}").as_bytes())).unwrap();
     }
     latch.abort(b"why").unwrap();
