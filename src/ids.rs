@@ -1,127 +1,181 @@
-//! The ids that a latch has counted: a set all of whose memory can be moved.
+//! The ids that a latch has counted: a set of any size that grows, is moved and is given
+//! back in small steps.
+
+mod segment;
 
 use std::hash::{BuildHasher, RandomState};
-use std::{iter, mem};
+use std::{iter, mem, slice, vec};
 
 use crate::mover::Mover;
+use segment::MOST_SLOTS;
+pub(crate) use segment::Segment;
 
 /// A set of ids, which only grows.
 ///
-/// An open table as that of the standard library is, and as large. That one
-/// keeps its memory to itself: nobody could move it.
+/// By extendible hashing: a directory of small open tables, the segments. One that is full
+/// is split in two by one more bit of the hash, so that no id that is added moves more
+/// than one segment's, however many there are. The table of the standard library doubles
+/// in one go, and keeps its memory to itself: nobody could move it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ids {
-    /// For each slot a byte of the hash of its id, or [`FREE`]: it tells most
-    /// other ids from the one looked for, without following the pointer to them.
-    tags: Box<[u8]>,
-    /// Each id in the first slot that was free, from the one of its hash on.
-    slots: Box<[Option<Box<[u8]>>]>,
-    len: usize,
+    segments: Segments,
     /// With a secret in it: clients choose the ids, and could have them collide.
     hasher: RandomState,
 }
 
-/// The tag of a free slot.
-const FREE: u8 = 0;
+#[derive(Clone, Debug)]
+enum Segments {
+    /// Few ids are one segment, with no memory beside it.
+    One(Segment),
+    Many {
+        /// As many places as some number of the lowest bits of a hash can tell apart. The
+        /// segment of all hashes that end with the same `depth` bits is in the place of
+        /// just these bits; the other places that those hashes lead to are vacant.
+        directory: Box<[Segment]>,
+        len: usize,
+    },
+}
+
+impl Default for Segments {
+    fn default() -> Self {
+        Self::One(Segment::default())
+    }
+}
 
 impl Ids {
     /// The number of ids.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        match &self.segments {
+            Segments::One(segment) => segment.len(),
+            Segments::Many { len, .. } => *len,
+        }
+    }
+
+    /// Whether they are so few that all can be dropped in one go.
+    pub(crate) fn is_small(&self) -> bool {
+        matches!(self.segments, Segments::One(_))
     }
 
     /// The ids, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.slots.iter().flatten().map(|id| &**id)
+        self.segments.as_slice().iter().flat_map(Segment::iter)
+    }
+
+    /// The set in pieces that are small.
+    pub(crate) fn into_segments(self) -> vec::IntoIter<Segment> {
+        match self.segments {
+            Segments::One(segment) => vec![segment].into_iter(),
+            Segments::Many { directory, .. } => directory.into_iter(),
+        }
     }
 
     /// The memory beside this and the ids themselves, in bytes.
     pub(crate) fn table_memory(&self) -> usize {
-        size_of_val(&*self.tags) + size_of_val(&*self.slots)
+        let directory = match &self.segments {
+            Segments::One(_) => 0,
+            Segments::Many { directory, .. } => size_of_val(&**directory),
+        };
+        directory + self.segments.as_slice().iter().map(Segment::memory).sum::<usize>()
     }
 
     /// Whether this id is there.
     pub(crate) fn contains(&self, id: &[u8]) -> bool {
-        self.len > 0 && self.find(self.hasher.hash_one(id), id).is_ok()
+        let hash = self.hasher.hash_one(id);
+        self.segments.as_slice()[self.segments.place(hash)].contains(hash, id)
     }
 
     /// Adds an id. False if it is there already.
     pub(crate) fn insert(&mut self, id: impl AsRef<[u8]> + Into<Box<[u8]>>) -> bool {
-        // At most 7/8 of the slots are taken.
-        if (self.len + 1) * 8 > self.slots.len() * 7 {
-            self.grow();
+        let hash = self.hasher.hash_one(id.as_ref());
+        let mut place = self.segments.place(hash);
+        while self.segments.as_slice()[place].is_full() {
+            self.make_room(place);
+            place = self.segments.place(hash);
         }
-        let bytes = id.as_ref();
-        let hash = self.hasher.hash_one(bytes);
-        let Err(free) = self.find(hash, bytes) else {
-            return false;
-        };
-        self.tags[free] = tag(hash);
-        self.slots[free] = Some(id.into());
-        self.len += 1;
-        true
+        let is_new = self.segments.as_mut_slice()[place].insert(hash, id);
+        if let Segments::Many { len, .. } = &mut self.segments {
+            *len += usize::from(is_new);
+        }
+        is_new
     }
 
-    /// Moves the memory: in the first step, which is from 0, the table, and
-    /// the ids from this slot on. Returns the slot where the next step
-    /// starts, never 0, or with `None` when it was the last.
+    /// Moves the memory: in the first step, which is from 0, the directory, and the
+    /// segments from this one on. Returns the segment where the next step starts, never 0,
+    /// or with `None` when it was the last.
     ///
-    /// Ids that are added between two steps may be left out, and others as
-    /// well if the table grows for them.
+    /// Only ids that are added between two steps may be left out: what a split moves goes
+    /// further back, where it has its turn, if it has had none.
     pub(crate) fn defragment(&mut self, from: usize, mover: &mut impl Mover) -> Option<usize> {
-        /// How many slots there are to one look at the clock.
-        const RUN: usize = 64;
-
-        if from == 0 {
-            self.tags = mover.slice(mem::take(&mut self.tags));
-            self.slots = mover.slice(mem::take(&mut self.slots));
+        if from == 0
+            && let Segments::Many { directory, .. } = &mut self.segments
+        {
+            *directory = mover.slice(mem::take(directory));
         }
-        let mut next = from;
-        for run in self.slots.get_mut(from..)?.chunks_mut(RUN) {
-            if next > from && mover.should_stop() {
-                return Some(next);
+        for (nth, segment) in self.segments.as_mut_slice().iter_mut().enumerate().skip(from) {
+            if nth > from && mover.should_stop() {
+                return Some(nth);
             }
-            for id in run.iter_mut().flatten() {
-                *id = mover.slice(mem::take(id));
-            }
-            next += run.len();
+            segment.defragment(mover);
         }
         None
     }
 
-    /// The slot of an id or, as an error, the free one for it. There must be
-    /// a free one.
-    fn find(&self, hash: u64, id: &[u8]) -> Result<usize, usize> {
-        let last = self.slots.len() - 1; // all ones: their number is a power of two
-        #[expect(clippy::cast_possible_truncation, reason = "these bits are as good")]
-        let mut slot = hash as usize & last;
-        loop {
-            let found = self.tags[slot];
-            if found == FREE {
-                return Err(slot);
-            }
-            if found == tag(hash) && self.slots[slot].as_deref() == Some(id) {
-                return Ok(slot);
-            }
-            slot = (slot + 1) & last;
+    /// Has the full segment in this place grow or, if it is as large as they get, split.
+    fn make_room(&mut self, place: usize) {
+        let hash = |id: &[u8]| self.hasher.hash_one(id);
+        let segment = &mut self.segments.as_mut_slice()[place];
+        if segment.slots() < MOST_SLOTS {
+            return segment.grow(hash);
         }
-    }
-
-    /// Doubles the number of slots.
-    fn grow(&mut self) {
-        let slots = (2 * self.slots.len()).max(4);
-        self.len = 0;
-        self.tags = iter::repeat_n(FREE, slots).collect();
-        let old = mem::replace(&mut self.slots, iter::repeat_with(|| None).take(slots).collect());
-        for id in old.into_iter().flatten() {
-            self.insert(id);
+        let sibling = place | 1 << segment.depth();
+        if sibling >= self.segments.as_slice().len() {
+            self.segments.double();
         }
+        let segments = self.segments.as_mut_slice();
+        [segments[place], segments[sibling]] = mem::take(&mut segments[place]).split(hash);
     }
 }
 
-/// The byte of a hash that is furthest from those that choose the slot.
-fn tag(hash: u64) -> u8 {
-    hash.to_be_bytes()[0].max(FREE + 1)
+impl Segments {
+    fn as_slice(&self) -> &[Segment] {
+        match self {
+            Self::One(segment) => slice::from_ref(segment),
+            Self::Many { directory, .. } => directory,
+        }
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [Segment] {
+        match self {
+            Self::One(segment) => slice::from_mut(segment),
+            Self::Many { directory, .. } => directory,
+        }
+    }
+
+    /// The place of the segment for ids with this hash.
+    fn place(&self, hash: u64) -> usize {
+        let segments = self.as_slice();
+        #[expect(clippy::cast_possible_truncation, reason = "these bits are enough")]
+        let mut place = hash as usize & (segments.len() - 1); // their number is a power of two
+        // Of a vacant place the segment is in one of fewer bits. The first of all is never vacant.
+        while place > 0 && segments[place].slots() == 0 {
+            place ^= 1 << place.ilog2();
+        }
+        place
+    }
+
+    /// Makes as many places again, vacant ones. No id is moved.
+    fn double(&mut self) {
+        let (old, len) = match mem::take(self) {
+            Self::One(segment) => {
+                let len = segment.len();
+                (vec![segment], len)
+            }
+            Self::Many { directory, len } => (directory.into_vec(), len),
+        };
+        let places = 2 * old.len();
+        let vacant = iter::repeat_with(Segment::default);
+        *self = Self::Many { directory: old.into_iter().chain(vacant).take(places).collect(), len };
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! A stored latch is *closed* (countdowns are missing), *aborted*, or *open*
 //! if it lingers; opening removes a latch that does not.
 
+use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Error;
@@ -73,7 +74,7 @@ pub(crate) enum State<'a> {
 
 /// A latch.
 ///
-/// Plain memory only: the server may drop it on its lazy-free thread.
+/// Plain memory only: the server may free it on its lazy-free thread.
 #[derive(Debug)]
 pub(crate) struct Latch {
     /// Countdowns still missing, 0 if it is open. Never more than `total`.
@@ -266,14 +267,20 @@ impl Latch {
         }
     }
 
-    /// Starts over as a new latch. A closed one keeps its round: clients that
-    /// are parked now wait for the new count.
-    pub(crate) fn reset(&mut self, count: i64, linger: i64) {
+    /// Starts over as a new latch, and returns what it was. A closed one keeps its round:
+    /// clients that are parked now wait for the new count.
+    pub(crate) fn reset(&mut self, count: i64, linger: i64) -> Self {
         let new = Self::new(count, linger);
-        *self = match self.state() {
+        let new = match self.state() {
             State::Closed => Self { round: self.round, ..new },
             State::Open | State::Aborted(_) => new,
         };
+        mem::replace(self, new)
+    }
+
+    /// The ids, of a latch that is needed no more.
+    pub(crate) fn into_ids(self) -> Ids {
+        self.extra.map(|extra| extra.ids).unwrap_or_default()
     }
 
     /// Moves the memory beside the latch itself: that of the ids in steps (see

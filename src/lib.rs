@@ -9,6 +9,7 @@
 #![warn(clippy::unwrap_used, clippy::panic, clippy::todo)]
 
 mod args;
+mod backlog;
 mod commands;
 mod config;
 mod error;
@@ -20,6 +21,7 @@ mod mover;
 mod numbers;
 mod parking;
 mod payload;
+mod reclaim;
 mod removal;
 mod section;
 mod shadow;

@@ -14,6 +14,7 @@ use border::turns;
 use crate::latch::Latch;
 use crate::lot::Db;
 use crate::parking::{self, with_lot};
+use crate::reclaim;
 use crate::sweep;
 
 /// Whether the dataset was replaced and the keys have not been looked at since.
@@ -56,6 +57,11 @@ impl Events for Lifecycle {
         parking::release_soon(lock);
     }
 
+    /// What was there before would be kept until the end of it.
+    fn loading(lock: Locked<'_>) {
+        reclaim::all(lock);
+    }
+
     /// The keys may hold other values now: latches that survived are the same
     /// latches in new values.
     fn loaded(lock: Locked<'_>) {
@@ -86,12 +92,12 @@ fn decide_soon(lock: Locked<'_>) {
     }
 }
 
-/// What is done at the end of each turn while there is something to decide or
-/// somebody to release.
+/// What is done at the end of each turn while there is something to decide, somebody to
+/// release or memory to give back.
 impl turns::Task for Lifecycle {
     fn run(ctx: Context<'_>) -> bool {
         decide(ctx);
-        parking::release_in_turn(ctx.lock())
+        parking::release_in_turn(ctx.lock()) | reclaim::step_in_turn(ctx)
     }
 }
 

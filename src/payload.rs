@@ -8,12 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use border::data_type::{DataType, Registration};
 use border::defrag::Defrag;
 use border::key;
+use border::lock::Locked;
 use border::payload::{Digest, Reader, Rewriter, Writer};
 use border::string::Str;
 
 use crate::ids::Ids;
 use crate::latch::Latch;
 use crate::mover::Mover;
+use crate::reclaim;
 use crate::time::format_seconds;
 
 /// A key that may hold a latch.
@@ -117,6 +119,12 @@ impl DataType for Latch {
 
     fn allocations(&self) -> usize {
         1 + self.arrived()
+    }
+
+    fn free(self, lock: Option<Locked<'_>>) {
+        if let Some(lock) = lock {
+            reclaim::give_back(lock, self);
+        }
     }
 
     fn defragment(&mut self, from: usize, by: &mut Defrag) -> Option<usize> {

@@ -131,7 +131,7 @@ fn very_many_latches_without_ids_close_their_holes_too() {
 
 #[test]
 fn ids_that_come_between_two_steps_are_all_counted() {
-    /// With some more the table is full, and grows.
+    /// With some more the segments are full, and split.
     const IDS: usize = 57_000;
 
     let Some(server) = full_of_holes(ONE_IN, IDS) else { return };

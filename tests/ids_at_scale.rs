@@ -91,14 +91,7 @@ fn a_million_ids_take_less_than_64_mb_and_go_at_once() {
     let used = || server.info("used_memory").parse::<usize>().unwrap();
     client.run(&format!("LATCH.SET k {}", IDS + 1));
     let before = used();
-    client.send_line("CLIENT REPLY OFF");
-    for first in (0..IDS).step_by(1000) {
-        let commands = (first..first + 1000).map(|id| {
-            format!("*4\r\n$15\r\nLATCH.COUNTDOWN\r\n$1\r\nk\r\n$2\r\nID\r\n$16\r\n{id:016}\r\n")
-        });
-        client.send_raw(commands.collect::<String>().as_bytes());
-    }
-    assert_eq!(run_long(&mut client, "CLIENT REPLY ON"), ok());
+    count_with_ids(&mut client, "k", 0..IDS);
     assert_eq!(run_long(&mut client, "LATCH.GET k"), int(1));
 
     let grown = used() - before;

@@ -79,7 +79,7 @@ impl<'a> Context<'a> {
     /// # Panics
     /// If a key is open: other modules see the command that asks.
     pub fn refuses_memory(self, missing: impl FnOnce() -> OwnedStr) -> bool {
-        self.has_flag(raw::REDISMODULE_CTX_FLAGS_OOM) && {
+        self.is_over_maxmemory() && {
             // Does nothing: there is no list to push to.
             let missing = missing();
             key::assert_none_open();
@@ -134,6 +134,12 @@ impl<'a> Context<'a> {
     /// Whether the server is loading a dataset.
     pub fn is_loading(self) -> bool {
         self.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING)
+    }
+
+    /// Whether the server uses more memory than `maxmemory`: what it evicts then, it
+    /// measures by what is free right after.
+    pub fn is_over_maxmemory(self) -> bool {
+        self.has_flag(raw::REDISMODULE_CTX_FLAGS_OOM)
     }
 
     /// Whether this node of a cluster serves a slot; `None` where there is no such slot, or

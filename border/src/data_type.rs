@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use redis_module::raw;
 
 use crate::defrag::{ALIGNMENT, Defrag};
-use crate::entry::Loading;
+use crate::entry::{Loading, is_main_thread};
 use crate::events::Events;
 use crate::key::with_none_to_open;
 use crate::lock::Locked;
@@ -50,6 +50,11 @@ pub trait DataType: Send + Sized + 'static {
 
     /// The number of its allocations: a value of many is freed on another thread.
     fn allocations(&self) -> usize;
+
+    /// Is done with a value that has left the keyspace. With the lock this is on the main
+    /// thread, where a value that is large can be kept, and given back in steps. Without,
+    /// it is on another thread, where it takes nobody's time.
+    fn free(self, lock: Option<Locked<'_>>);
 
     /// Moves its memory beside the value itself, from this point on. The first step is
     /// from 0. Returns where the next step starts, never 0, or `None` when it was the
@@ -199,7 +204,10 @@ unsafe extern "C" fn free<T: DataType>(value: *mut c_void) {
     guarded((), || {
         if !value.is_null() {
             // SAFETY: a value of the type, which nobody else has any more.
-            drop(unsafe { Box::from_raw(value.cast::<T>()) });
+            let value = unsafe { Box::from_raw(value.cast::<T>()) };
+            // SAFETY: on its main thread the server frees values under its lock.
+            let lock = is_main_thread().then(|| unsafe { Locked::new() });
+            value.free(lock);
         }
     });
 }

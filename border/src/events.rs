@@ -27,6 +27,8 @@ pub trait Events {
     fn flushed(lock: Locked<'_>, db: Option<c_int>);
     /// Two databases changed places.
     fn swapped(lock: Locked<'_>, a: c_int, b: c_int);
+    /// A dataset is about to be loaded.
+    fn loading(lock: Locked<'_>);
     /// A dataset has been loaded, or could not be.
     fn loaded(lock: Locked<'_>);
     /// A key expired, if [`are_expiries_told`]. Its value was unlinked just before. To look at
@@ -101,6 +103,16 @@ unsafe extern "C" fn on_event<E: Events>(
                     E::swapped(ctx.lock(), info.dbnum_first, info.dbnum_second);
                 }
             }
+            (
+                raw::REDISMODULE_EVENT_LOADING,
+                raw::REDISMODULE_SUBEVENT_LOADING_RDB_START
+                | raw::REDISMODULE_SUBEVENT_LOADING_AOF_START
+                | raw::REDISMODULE_SUBEVENT_LOADING_REPL_START,
+            )
+            | (
+                raw::REDISMODULE_EVENT_REPL_ASYNC_LOAD,
+                raw::REDISMODULE_SUBEVENT_REPL_ASYNC_LOAD_STARTED,
+            ) => E::loading(ctx.lock()),
             (
                 raw::REDISMODULE_EVENT_LOADING,
                 raw::REDISMODULE_SUBEVENT_LOADING_ENDED | raw::REDISMODULE_SUBEVENT_LOADING_FAILED,

@@ -62,12 +62,23 @@ pub fn register<T: Task>(_loading: &Loading<'_>) -> Result<(), String> {
     TASK.set(T::run).map_err(|_| "a second task".into())
 }
 
+/// Whether there is an end of a turn to come before much else happens: not while a dataset is
+/// loaded, and never in a process that the server has forked.
+pub fn are_ahead(ctx: Context<'_>) -> bool {
+    !ctx.is_loading() && is_owner()
+}
+
+/// Whether this process is the server, and none that it has forked.
+fn is_owner() -> bool {
+    OWNER.get() == Some(&process::id())
+}
+
 /// Runs the task at the end of this turn of the event loop and of each that
 /// follows, until it has no more to do.
 pub fn start(lock: Locked<'_>) {
     NEEDED.store(true, Ordering::Relaxed);
     let armed = ARMED.load(Ordering::Relaxed);
-    if (armed && WAKE.get().is_some()) || OWNER.get() != Some(&process::id()) {
+    if (armed && WAKE.get().is_some()) || !is_owner() {
         return;
     }
     if !armed {

@@ -15,6 +15,7 @@ use crate::latch::{Latch, MAX_COUNT, Opening};
 use crate::numbers::parse_integer;
 use crate::parking::{release, release_soon, with_lot};
 use crate::payload::Key;
+use crate::reclaim;
 use crate::stats;
 use crate::time::{ExpireUnit, format_seconds, parse_linger};
 
@@ -96,7 +97,7 @@ fn store<'a>(
     options: &Options,
 ) -> Result<(), Error> {
     let opening = if let Some(latch) = key.value_mut()? {
-        latch.reset(count, options.linger);
+        reclaim::give_back(call.lock(), latch.reset(count, options.linger));
         latch.opening()
     } else {
         let opening = make(*call, name, key, Latch::new(count, options.linger));

@@ -1,4 +1,4 @@
-//! The set against the one of the standard library, and its steps.
+//! The set against the one of the standard library, what an insertion moves, and steps.
 
 use std::collections::BTreeSet;
 
@@ -30,6 +30,11 @@ fn addresses(ids: &Ids) -> BTreeSet<usize> {
     ids.iter().map(|id| id.as_ptr().addr()).collect()
 }
 
+/// How many segments there are.
+fn segments(ids: &Ids) -> usize {
+    ids.segments.as_slice().iter().filter(|segment| segment.slots() > 0).count()
+}
+
 /// Goes all the way from `from`, and counts the steps.
 fn finish(ids: &mut Ids, mut from: usize, mover: &mut Hasty) -> usize {
     let mut steps = 1;
@@ -49,20 +54,90 @@ fn an_empty_set_has_nothing_and_takes_nothing() {
 }
 
 #[test]
-fn the_table_is_as_large_as_that_of_the_standard_library() {
-    let sizes = [1, 3, 4, 7, 8, 14, 15, 1792, 1793].map(|len| numbered(0..len).table_memory() / 17);
-    assert_eq!(sizes, [4, 4, 8, 8, 16, 16, 32, 2048, 4096]);
+fn few_ids_take_as_much_as_in_the_standard_library() {
+    let sizes = [1, 3, 4, 7, 8, 14, 15, 448].map(|len| numbered(0..len).table_memory() / 17);
+    assert_eq!(sizes, [4, 4, 8, 8, 16, 16, 32, 512]);
+    assert_eq!(size_of::<Ids>(), 56, "seven words, as two tables and a length would be");
+}
+
+#[test]
+fn many_ids_take_nearly_as_much_as_in_the_standard_library() {
+    const SLOT: usize = 17;
+    for len in [449, 1000, 10_000, 50_000] {
+        let slots = (len * 8 / 7_usize).next_power_of_two();
+        let memory = numbered(0..len).table_memory();
+        // Where one large table would be about to double, some segments have split.
+        assert!(memory <= slots * SLOT * 3 / 2, "{len} ids take {memory}");
+        assert!(memory >= len * SLOT * 8 / 7, "{len} ids take {memory}");
+    }
+}
+
+#[test]
+fn one_more_id_never_moves_more_than_a_segment() {
+    /// As many as a segment takes.
+    const MOST: usize = MOST_SLOTS * 7 / 8;
+    const COUNT: usize = 4000;
+
+    let mut ids = Ids::default();
+    let mut before = vec![None; COUNT];
+    let mut most = 0;
+    for number in 0..COUNT {
+        add(&mut ids, [number]);
+        let mut after = vec![None; COUNT];
+        for (place, segment) in ids.segments.as_slice().iter().enumerate() {
+            for id in segment.iter() {
+                let number: usize = str::from_utf8(id).unwrap().parse().unwrap();
+                // Where the id is, and of which table that is the place.
+                after[number] = Some((place, segment.memory()));
+            }
+        }
+        let moved = before.iter().zip(&after).filter(|(b, a)| b.is_some() && b != a).count();
+        assert!(moved <= MOST, "id {number} moved {moved}");
+        most = most.max(moved);
+        before = after;
+    }
+    assert!(segments(&ids) > 4 && most > MOST / 4, "{most}: or this shows nothing");
+}
+
+#[test]
+fn each_id_is_in_the_segment_that_its_hash_leads_to() {
+    for len in [0, 448, 449, 5000, 20_000] {
+        let ids = numbered(0..len);
+        let segments = ids.segments.as_slice();
+        assert!(segments.len().is_power_of_two());
+        for (place, segment) in segments.iter().enumerate() {
+            assert!(place < 1 << segment.depth() || segment.slots() == 0);
+            for id in segment.iter() {
+                let hash = ids.hasher.hash_one(id);
+                assert_eq!(ids.segments.place(hash), place);
+                assert_eq!(hash & ((1 << segment.depth()) - 1), place as u64);
+            }
+        }
+    }
+}
+
+#[test]
+fn its_pieces_are_small_and_are_all_there_is() {
+    for len in [0, 10, 448, 449, 10_000] {
+        let ids = numbered(0..len);
+        assert_eq!(ids.is_small(), len <= 448, "{len}");
+        let pieces: Vec<_> = ids.into_segments().map(|segment| segment.len()).collect();
+        assert_eq!(pieces.iter().sum::<usize>(), len);
+        assert!(pieces.iter().all(|piece| *piece <= 448), "{pieces:?}");
+    }
 }
 
 #[test]
 fn over_many_steps_every_id_is_moved_once_and_none_is_lost() {
     const COUNT: usize = 10_000;
     let mut ids = numbered(0..COUNT);
-    let before = addresses(&ids);
+    let (before, places) = (addresses(&ids), ids.segments.as_slice().len());
     let mut mover = Hasty::default();
     let steps = finish(&mut ids, 0, &mut mover);
-    assert_eq!(steps, 16_384 / 64, "a look at the clock for each 64 slots");
-    assert_eq!(mover.slices.len(), COUNT + 2, "the ids and the table, which is two");
+    assert_eq!(steps, places, "a look at the clock for each segment");
+    assert!(places > 16, "{places}");
+    let tables = 2 * places; // of a vacant place there is nothing to move
+    assert_eq!(mover.slices.len(), COUNT + 1 + tables, "the ids, the directory, the segments");
     let given: BTreeSet<_> = mover.slices.iter().map(|(from, _)| *from).collect();
     assert!(before.is_subset(&given));
     assert_eq!(sorted(&ids), sorted(&numbered(0..COUNT)));
@@ -71,13 +146,21 @@ fn over_many_steps_every_id_is_moved_once_and_none_is_lost() {
 }
 
 #[test]
-fn ids_that_are_added_between_two_steps_are_not_lost() {
+fn few_ids_are_moved_in_one_step() {
+    let mut mover = Hasty::default();
+    assert_eq!(finish(&mut numbered(0..448), 0, &mut mover), 1);
+    assert_eq!(mover.slices.len(), 448 + 2, "the ids and the table, which is two");
+}
+
+#[test]
+fn all_that_was_there_at_the_first_step_is_moved_though_more_comes_between_steps() {
     let mut ids = numbered(0..1000);
+    let before = addresses(&ids);
     let mut mover = Hasty::default();
     let mut next = ids.defragment(0, &mut mover);
     let mut len = 1000;
     while let Some(from) = next {
-        // The table grows five times.
+        // The directory doubles five times.
         if len < 50_000 {
             add(&mut ids, len..len + 2000);
             len += 2000;
@@ -86,26 +169,36 @@ fn ids_that_are_added_between_two_steps_are_not_lost() {
     }
     assert_eq!(len, 51_000, "came to the end after the last of them");
     assert_eq!(sorted(&ids), sorted(&numbered(0..len)));
-    // What was left out has its turn the next time.
-    let mut again = Hasty::default();
-    finish(&mut ids, 0, &mut again);
-    assert_eq!(again.slices.len(), len + 2);
-}
-
-#[test]
-fn ids_that_begin_at_one_slot_are_told_apart_by_their_tags() {
-    assert_ne!(tag(1 << 56), tag(2 << 56));
-    assert_ne!(tag(0), FREE);
+    let given: BTreeSet<_> = mover.slices.iter().map(|(from, _)| *from).collect();
+    assert!(before.is_subset(&given), "what a split moves back has its turn");
 }
 
 #[test]
 fn a_step_from_behind_the_end_is_the_last() {
     let mut mover = Hasty::default();
-    for from in [4, 5, usize::MAX] {
+    for from in [1, 5, usize::MAX] {
         assert_eq!(numbered(0..3).defragment(from, &mut mover), None);
     }
     assert_eq!(Ids::default().defragment(64, &mut mover), None);
     assert!(mover.slices.is_empty());
+}
+
+/// What is done to a set.
+#[derive(Clone, Debug)]
+enum Deed {
+    /// Adds ids of a small range, so that many come twice.
+    Add(Vec<u16>),
+    /// Moves memory for so many steps.
+    Move(usize),
+    Copy,
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        4 => prop::collection::vec(0..4000_u16, 0..300).prop_map(Deed::Add),
+        3 => (1..5_usize).prop_map(Deed::Move),
+        1 => Just(Deed::Copy),
+    ]
 }
 
 proptest! {
@@ -121,5 +214,27 @@ proptest! {
         }
         let copy = ids.clone();
         prop_assert_eq!(sorted(&copy), expected.into_iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn it_is_a_set_while_it_grows_and_is_moved(deeds in prop::collection::vec(deed(), 0..20)) {
+        let (mut ids, mut expected) = (Ids::default(), BTreeSet::new());
+        let (mut mover, mut cursor) = (Hasty::default(), 0);
+        for deed in deeds {
+            match deed {
+                Deed::Add(numbers) => for number in numbers {
+                    let id = number.to_be_bytes();
+                    prop_assert_eq!(ids.contains(&id), expected.contains(&id));
+                    prop_assert_eq!(ids.insert(id), expected.insert(id));
+                },
+                Deed::Move(steps) => for _ in 0..steps {
+                    cursor = ids.defragment(cursor, &mut mover).unwrap_or(0);
+                },
+                Deed::Copy => ids = ids.clone(),
+            }
+            prop_assert_eq!(ids.len(), expected.len());
+        }
+        let expected: Vec<_> = expected.iter().map(|id| &id[..]).collect();
+        prop_assert_eq!(sorted(&ids), expected);
     }
 }

@@ -1,7 +1,10 @@
 //! Latches of every kind, and all that can be seen of a dataset of latches.
 
+use std::ops::Range;
+use std::time::Duration;
+
 use super::client::{Client, cmd};
-use super::resp::{Reply, ok};
+use super::resp::{Reply, encode, ok};
 use super::server::Server;
 
 /// Has an aborted latch come to a key by a way of which no event tells, so that only
@@ -65,6 +68,22 @@ pub fn make_latches(server: &Server) {
         client.call(cmd!["LATCH.COUNTDOWN", name, "ID", &long[..1024]]);
         client.call(cmd!["LATCH.ABORT", name, b"\xff for\tno reason"]);
     }
+}
+
+/// Counts a latch down once with each of these ids, which have 16 bytes.
+#[track_caller]
+pub fn count_with_ids(client: &mut Client, key: &str, ids: Range<usize>) {
+    /// For what takes long on a loaded machine.
+    const LONG: Duration = Duration::from_secs(60);
+
+    client.send_line("CLIENT REPLY OFF");
+    let ids: Vec<_> = ids.collect();
+    for ids in ids.chunks(1000) {
+        let command = |id| encode(["LATCH.COUNTDOWN", key, "ID", &format!("{id:016}")]);
+        client.send_raw(&ids.iter().map(command).collect::<Vec<_>>().concat());
+    }
+    client.send_line("CLIENT REPLY ON");
+    assert_eq!(client.receive_within(LONG), Some(ok()));
 }
 
 /// What a client can see of a dataset, latches above all. Their digests are in

@@ -65,7 +65,7 @@ pub use cluster::Cluster;
 pub use crowd::{aborted, expired, gone};
 pub use events::Events;
 pub use guard::{is_alive, temp_dir};
-pub use latches::{Contents, bring_an_aborted_latch, make_latches};
+pub use latches::{Contents, bring_an_aborted_latch, count_with_ids, make_latches};
 pub use library::{caller, faulty};
 pub use module_value::{Field, ModuleValue, crc64, dump, dumped};
 pub use moving::{a_key_at, arrived, assert_counted, assert_same, count_down, ends_right, is_told};
