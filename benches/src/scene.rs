@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use redis::{Connection, ConnectionLike};
 
 use crate::bystander::Bystander;
@@ -67,8 +67,7 @@ impl Scene {
         let bystander = Bystander::start(&self.server)?;
         let Self { crowd, server, .. } = self;
         let (replies, cpu) = server.cpu_of(|| crowd.open(peer, n))?;
-        let pings = bystander.times(replies.begin, replies.last)?;
-        let ping = pings.into_iter().max().context("the bystander sent no PING")?;
+        let ping = bystander.worst(replies.begin, replies.last)?;
         if let Wait::Subscribed { channel } = &peer.wait {
             let unsubscribed = of_channel("unsubscribe", channel, ":0");
             self.crowd.ask(n, &command(&format!("UNSUBSCRIBE {channel}")), &unsubscribed)?;

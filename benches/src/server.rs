@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use redis::{Client, Connection, FromRedisValue, InfoDict};
 use tempfile::TempDir;
 
 use crate::machine::run_on_cores;
+use crate::peers::{BEFORE, LATCH};
 use crate::process::Process;
 use crate::wire::load_scripts;
 
@@ -27,11 +29,23 @@ pub(crate) struct Recipe {
     pub(crate) program: PathBuf,
     /// The latch first.
     pub(crate) modules: Vec<PathBuf>,
+    /// The latch as it was before.
+    pub(crate) before: Option<PathBuf>,
     /// What runs the program, if it does not run by itself.
     pub(crate) under: Vec<OsString>,
 }
 
 impl Recipe {
+    /// Whose measures the module's are, and how its server is started: its own,
+    /// and those of the module before, if there is one to compare with.
+    pub(crate) fn of_latch(&self) -> Vec<(&'static str, Self)> {
+        let before = self.before.iter().map(|before| {
+            let modules = [&[before.clone()], &self.modules[1..]].concat();
+            (BEFORE, Self { modules, ..self.clone() })
+        });
+        iter::once((LATCH, self.clone())).chain(before).collect()
+    }
+
     /// The same without the latch.
     pub(crate) fn without_latch(&self) -> Self {
         Self { modules: self.modules[1..].to_vec(), ..self.clone() }

@@ -2,12 +2,14 @@
 
 mod events;
 mod idle;
+mod ids;
 mod instructions;
 mod keys;
 mod memory;
 mod million;
 mod releases;
 mod throughput;
+mod waits;
 mod wake_one;
 
 use std::ops::RangeInclusive;
@@ -32,7 +34,7 @@ type Row = fn(&mut Bench<'_>) -> Result<()>;
 /// size to `options.rs`. Then add what the page says of it to
 /// `report/page.md.jinja`, as a line of the targets, or a line or column of a
 /// table, and if it is plotted, to `report/plots.toml`.
-const ROWS: [(&str, Row); 14] = [
+const ROWS: [(&str, Row); 21] = [
     ("release", releases::of_all),
     ("growth", releases::of_few_and_many),
     ("wake-one", wake_one::row),
@@ -45,6 +47,13 @@ const ROWS: [(&str, Row); 14] = [
     ("million", million::row),
     ("wake-batch", releases::in_steps),
     ("curve", releases::of_more_and_more),
+    ("ids", ids::grow),
+    ("give-up", ids::give_up),
+    ("flush", waits::flush),
+    ("two-latches", waits::two_latches),
+    ("await-all", waits::await_all),
+    ("lot", waits::lot),
+    ("own-key-memory", waits::own_key),
     ("events", events::row),
     ("instructions", instructions::row),
 ];
@@ -91,6 +100,11 @@ impl<'a> Bench<'a> {
     /// The same for what takes long, and nothing of that without looking.
     fn long_pairs(&mut self, once: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
         self.repeat(1..=self.sizes.long_pairs, once)
+    }
+
+    /// For what is judged by its worst, as often as that is looked for.
+    fn runs(&mut self, once: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+        self.repeat(1..=self.sizes.runs, once)
     }
 
     /// Turn 0 warms up.
