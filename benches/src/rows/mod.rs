@@ -1,5 +1,6 @@
 //! The rows: what is measured, of all its sides in turn: A B A B.
 
+mod callgrind;
 mod events;
 mod idle;
 mod ids;
