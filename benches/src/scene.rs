@@ -47,9 +47,8 @@ impl Scene {
     /// Lets the first `n` clients wait for the latch of a peer.
     pub(crate) fn wait(&mut self, peer: &Peer, n: usize) -> Result<()> {
         match &peer.wait {
-            Wait::Blocked { blocked, .. } => {
-                let packed = command(blocked);
-                (0..n).try_for_each(|client| self.crowd.tell(client, &packed))?;
+            Wait::Blocked { .. } => {
+                self.tell_to_wait(peer, n, |_| "latch".into())?;
                 wait_blocked(&mut self.con, n)
             }
             Wait::Subscribed { channel } => {
@@ -58,6 +57,20 @@ impl Scene {
             }
             Wait::Polling { .. } | Wait::No => Ok(()),
         }
+    }
+
+    /// Sends the command that blocks to the first `n` clients, each with its key.
+    pub(crate) fn tell_to_wait(
+        &mut self,
+        peer: &Peer,
+        n: usize,
+        key: fn(usize) -> String,
+    ) -> Result<()> {
+        let Wait::Blocked { blocked, .. } = &peer.wait else { return Ok(()) };
+        (0..n).try_for_each(|client| {
+            let blocked = blocked.replace(" latch ", &format!(" {} ", key(client)));
+            self.crowd.tell(client, &command(&blocked))
+        })
     }
 
     /// Parks the first `n` clients and opens, with a bystander; nothing is left

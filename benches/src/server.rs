@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::iter;
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,14 +37,14 @@ pub(crate) struct Recipe {
 }
 
 impl Recipe {
-    /// Whose measures the module's are, and how its server is started: its own,
-    /// and those of the module before, if there is one to compare with.
-    pub(crate) fn of_latch(&self) -> Vec<(&'static str, Self)> {
-        let before = self.before.iter().map(|before| {
-            let modules = [&[before.clone()], &self.modules[1..]].concat();
+    /// The servers on which to measure somebody: for the latch also one with the
+    /// module as it was before, if there is one to compare with.
+    pub(crate) fn of<'a>(&self, who: &'a str) -> Vec<(&'a str, Self)> {
+        let before = self.before.iter().filter(|_| who == LATCH).map(|before| {
+            let modules = [slice::from_ref(before), &self.modules[1..]].concat();
             (BEFORE, Self { modules, ..self.clone() })
         });
-        iter::once((LATCH, self.clone())).chain(before).collect()
+        iter::once((who, self.clone())).chain(before).collect()
     }
 
     /// The same without the latch.
@@ -145,7 +146,10 @@ impl Server {
 }
 
 /// Tries until there is something.
-fn patiently<T>(until: &str, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+pub(crate) fn patiently<T>(
+    until: &str,
+    mut attempt: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(done) = attempt()? {

@@ -39,5 +39,7 @@ pub(crate) fn felt<T>(server: &Server, work: impl FnOnce() -> Result<T>) -> Resu
         let micros = entry.into_iter().nth(2).context("an entry has its time")?;
         longest = longest.max(Duration::from_micros(from_redis_value(micros)?));
     }
+    // It takes memory.
+    run(&mut con, [command("SLOWLOG RESET")])?;
     Ok((done, Stall { ping, longest }))
 }

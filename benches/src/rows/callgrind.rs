@@ -81,7 +81,6 @@ mod tests {
     const COUNTED: &str = "\
 events: Ir
 summary: 1000
-
 ob=(1) /usr/bin/server
 fn=(1) main
 7 100
@@ -89,7 +88,6 @@ cob=(2) /modules/liblatch.so
 cfn=(2) latch::run
 calls=2 0
 7 700
-
 ob=(2)
 fn=(2)
 0 30
@@ -101,7 +99,6 @@ cob=(3) /lib/libc.so.6
 cfn=(4) memcpy
 calls=9 264
 0 50
-
 fn=(3)
 0 6
 cob=(1)
@@ -112,7 +109,6 @@ cob=(1)
 cfn=(6) RM_BlockClientOnKeys
 calls=2 0
 0 300
-
 ob=(1)
 fn=(6)
 9 290
@@ -120,20 +116,14 @@ cob=(2)
 cfn=(2)
 calls=1 0
 0 10
-totals: 1000
 ";
 
     #[test]
-    fn its_own_code_and_calls_out_of_it_count_and_blocking_does_not() -> Result<()> {
+    fn its_own_code_and_calls_out_of_it_count_and_blocking_does_not() {
         let expected = Cost { own: 40, calls: 120, allocations: 3 };
-        assert_eq!(cost(COUNTED, "liblatch.so")?, expected);
-        Ok(())
-    }
-
-    #[test]
-    fn an_object_that_was_not_there_has_cost_nothing() -> Result<()> {
-        assert_eq!(cost(COUNTED, "libother.so")?, Cost::default());
-        Ok(())
+        assert_eq!(cost(COUNTED, "liblatch.so").expect("it can be read"), expected);
+        let nothing = cost(COUNTED, "libother.so").expect("it can be read");
+        assert_eq!(nothing, Cost::default());
     }
 
     #[test]

@@ -7,9 +7,9 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
-use super::keys::Keys;
+use super::keys::{Keys, key};
 use super::{Bench, STRING, callgrind};
-use crate::peers::{LATCH, Peer, Wait, named};
+use crate::peers::{LATCH, Wait, named};
 use crate::pump::Pump;
 use crate::results::Unit::{Count, Instructions};
 use crate::scene::{Scene, run};
@@ -47,53 +47,83 @@ pub(super) fn row(bench: &mut Bench<'_>) -> Result<()> {
         })?;
         add(bench, "a countdown", &peer.name, count - nothing, commands);
     }
-    for (peer, module) in [(LATCH, 0), ("blocking API", 1), ("PUBLISH", 1), ("BLPOP", 1)] {
-        let peer = named(peer);
-        let Some(counted) = of_clients(bench, peer)? else {
-            eprintln!("a client's instructions are not counted: the server has no {}", CUT.1);
-            return Ok(());
-        };
-        for (what, counted) in ["a client parked", "a client released"].iter().zip(counted) {
-            add(bench, what, &peer.name, total_of(&counted)?, clients);
-            let file = bench.recipe.modules[module].file_name().unwrap_or_default();
-            let cost = callgrind::cost(&counted, &file.to_string_lossy())?;
-            let each = |count: u64| (cost.own > 0).then_some(count as f64 / clients as f64);
-            let who = peer.name.as_str();
-            bench.add((&format!("{what}: own"), &[], who), Instructions, each(cost.own));
-            bench.add((&format!("{what}: calls"), &[], who), Instructions, each(cost.calls));
-            let allocations = each(cost.allocations);
-            bench.add((&format!("{what}: allocations"), &[], who), Count, allocations);
+    for (who, module) in [(LATCH, 0), ("blocking API", 1), ("PUBLISH", 1), ("BLPOP", 1)] {
+        let peer = named(who);
+        let parts = in_steps(
+            bench,
+            &[
+                &|scene| run(&mut scene.con, peer.create(1)),
+                // Not until it is seen that they are parked: that costs, too.
+                &|scene| match peer.blocks() {
+                    true => scene.tell_to_wait(peer, clients, |_| "latch".into()),
+                    false => scene.wait(peer, clients),
+                },
+                &|scene| scene.crowd.open(peer, clients).map(drop),
+            ],
+        )?;
+        for (what, counted) in ["a client parked", "a client released"].iter().zip(parts) {
+            add(bench, what, who, total_of(&counted)?, clients);
+            of_module(bench, what, who, module, &counted)?;
+        }
+    }
+    for (who, module) in [(LATCH, 0), ("blocking API", 1)] {
+        let parts = in_steps(
+            bench,
+            &[
+                &|scene| {
+                    Keys::new("LATCH.SET {key} 1", clients).make(&scene.server.socket()).map(drop)
+                },
+                &|scene| scene.tell_to_wait(named(who), clients, key),
+            ],
+        )?;
+        for counted in parts {
+            of_module(bench, "a client parked, a key each", who, module, &counted)?;
         }
     }
     Ok(())
 }
 
-/// What callgrind has counted while all clients parked, and while they were
-/// released; nothing if the server's functions have no names.
-fn of_clients(bench: &Bench<'_>, peer: &Peer) -> Result<Option<[String; 2]>> {
-    let clients = bench.sizes.counted_clients;
+/// What each client has cost in a module, if it was one that did it.
+fn of_module(
+    bench: &mut Bench<'_>,
+    what: &str,
+    who: &str,
+    module: usize,
+    counted: &str,
+) -> Result<()> {
+    let file = bench.recipe.modules[module].file_name().unwrap_or_default();
+    let cost = callgrind::cost(counted, &file.to_string_lossy())?;
+    let clients = bench.sizes.counted_clients as f64;
+    for (of, unit, count) in [
+        ("own", Instructions, cost.own),
+        ("calls", Instructions, cost.calls),
+        ("allocations", Count, cost.allocations),
+    ] {
+        let each = (cost.own > 0).then_some(count as f64 / clients);
+        bench.add((&format!("{what}: {of}"), &[], who), unit, each);
+    }
+    Ok(())
+}
+
+/// What is done to a server.
+type Step<'a> = &'a dyn Fn(&mut Scene) -> Result<()>;
+
+/// What callgrind has counted in each step after the first; nothing if the server's
+/// functions have no names.
+fn in_steps(bench: &Bench<'_>, steps: &[Step<'_>]) -> Result<Vec<String>> {
     let mut scene = under_callgrind(bench)?;
-    run(&mut scene.con, peer.create(1))?;
-    // Right behind each other, so that little else happens in between.
-    let (cut, is_cut) = (command(CUT.0), reply("$3 cut"));
-    scene.crowd.end(&Wait::No, &cut, &is_cut, 0)?;
-    if let Wait::Blocked { blocked, .. } = &peer.wait {
-        let blocked = command(blocked);
-        (0..clients).try_for_each(|client| scene.crowd.tell(client, &blocked))?;
-    } else {
-        scene.wait(peer, clients)?;
+    for step in steps {
+        step(&mut scene)?;
+        // On a connection of the crowd, behind what all others have sent.
+        scene.crowd.end(&Wait::No, &command(CUT.0), &reply("$3 cut"), 0)?;
     }
-    scene.crowd.end(&Wait::No, &cut, &is_cut, 0)?;
-    scene.crowd.open(peer, clients)?;
-    scene.crowd.end(&Wait::No, &cut, &is_cut, 0)?;
     scene.server.stop()?;
-    // The first is of all that was before.
-    let files = [2, 3].map(|part| scene.server.dir().join(format!("{COUNT}.{part}")));
-    if !files.iter().all(|file| file.exists()) {
-        return Ok(None);
+    let file = |step: usize| scene.server.dir().join(format!("{COUNT}.{step}"));
+    if !file(1).exists() {
+        eprintln!("a client's instructions are not counted: the server has no {}", CUT.1);
+        return Ok(Vec::new());
     }
-    let [parked, released] = files.map(fs::read_to_string);
-    Ok(Some([parked?, released?]))
+    (2..=steps.len()).map(|step| Ok(fs::read_to_string(file(step))?)).collect()
 }
 
 /// All instructions of a server on which this was done, from its start to its

@@ -35,7 +35,7 @@ type Row = fn(&mut Bench<'_>) -> Result<()>;
 /// size to `options.rs`. Then add what the page says of it to
 /// `report/page.md.jinja`, as a line of the targets, or a line or column of a
 /// table, and if it is plotted, to `report/plots.toml`.
-const ROWS: [(&str, Row); 21] = [
+const ROWS: [(&str, Row); 20] = [
     ("release", releases::of_all),
     ("growth", releases::of_few_and_many),
     ("wake-one", wake_one::row),
@@ -54,7 +54,6 @@ const ROWS: [(&str, Row); 21] = [
     ("two-latches", waits::two_latches),
     ("await-all", waits::await_all),
     ("lot", waits::lot),
-    ("own-key-memory", waits::own_key),
     ("events", events::row),
     ("instructions", instructions::row),
 ];
