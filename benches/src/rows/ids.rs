@@ -14,9 +14,8 @@ use crate::server::{Server, patiently, used_memory};
 use crate::stall::felt;
 use crate::wire::command;
 
-/// What remembers ids: what makes an empty one, which opens at the countdown after
-/// `{size}` ids if it is a latch; what adds an id; and what tells how many are there
-/// or missing.
+/// What remembers ids: what makes an empty one, what adds an id, and what tells how
+/// many a set has, or a latch is missing: one `{more}` than ids that come.
 struct Side {
     who: &'static str,
     make: &'static str,
@@ -123,8 +122,10 @@ pub(super) fn give_up(bench: &mut Bench<'_>) -> Result<()> {
     let size = largest(bench);
     let fillings = SIDES.each_ref().map(|side| Filling::new(side, 1, size, RANDOM.1));
     bench.runs(|bench| {
-        for ((end, commands), (filling, side)) in iproduct!(ENDS, fillings.iter().zip(0..)) {
-            let side: usize = side;
+        let ends = ENDS.into_iter().flat_map(|(end, texts)| {
+            fillings.iter().zip(texts).map(move |(filling, text)| (end, filling, text))
+        });
+        for (end, filling, text) in ends {
             for (who, recipe) in bench.recipe.of(filling.side.who) {
                 let server = Server::start(&recipe)?;
                 let mut con = server.connect()?;
@@ -132,7 +133,7 @@ pub(super) fn give_up(bench: &mut Bench<'_>) -> Result<()> {
                 filling.make(&server)?;
                 filling.fill(&server)?;
                 let few = before + (used_memory(&mut con)? - before) / 20.0 + SLACK;
-                let ending = command(&commands[side].replace("{key}", &key(0)));
+                let ending = command(&text.replace("{key}", &key(0)));
                 let (back, stall) = felt(&server, || {
                     let begin = Instant::now();
                     run(&mut con, [ending])?;

@@ -31,10 +31,10 @@ type Row = fn(&mut Bench<'_>) -> Result<()>;
 /// command line and in the results.
 ///
 /// To add one that differs from another in data only, add its entry: here and
-/// beside the rows of its kind, or, if it is a way to wait, to `peers.toml`, or a
-/// size to `options.rs`. Then add what the page says of it to
-/// `report/page.md.jinja`, as a line of the targets, or a line or column of a
-/// table, and if it is plotted, to `report/plots.toml`.
+/// beside the rows of its kind, or, if it is a way to wait, to `peers.toml`, if it
+/// ends the wait of a crowd, to `waits.toml`, or a size to `options.rs`. Then add
+/// what the page says of it to `report/page.md.jinja`, as a line of the targets, or
+/// a line or column of a table, and if it is plotted, to `report/plots.toml`.
 const ROWS: [(&str, Row); 20] = [
     ("release", releases::of_all),
     ("growth", releases::of_few_and_many),
@@ -50,10 +50,10 @@ const ROWS: [(&str, Row); 20] = [
     ("curve", releases::of_more_and_more),
     ("ids", ids::grow),
     ("give-up", ids::give_up),
-    ("flush", waits::flush),
-    ("two-latches", waits::two_latches),
-    ("await-all", waits::await_all),
-    ("lot", waits::lot),
+    ("flush", |bench| waits::row(bench, "flush", &[(bench.sizes.each_own, 1)])),
+    ("two-latches", |bench| waits::row(bench, "two-latches", &[(bench.sizes.each_own, 1)])),
+    ("await-all", |bench| waits::row(bench, "await-all", &[bench.sizes.shared])),
+    ("lot", |bench| waits::row(bench, "lot", bench.sizes.lot)),
     ("events", events::row),
     ("instructions", instructions::row),
 ];

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::Bench;
 use super::keys::{Keys, key};
-use crate::crowd::{Crowd as Clients, Replies};
+use crate::crowd::{self, Replies};
 use crate::peers::{LATCH, Wait};
 use crate::results::Unit::{Bytes, Count, Millis};
 use crate::scene::{Scene, run};
@@ -47,30 +47,15 @@ enum Spread {
     Apart,
 }
 
-pub(super) fn flush(bench: &mut Bench<'_>) -> Result<()> {
-    row(bench, "flush", (bench.sizes.each_own, 1))
-}
-
-pub(super) fn two_latches(bench: &mut Bench<'_>) -> Result<()> {
-    row(bench, "two-latches", (bench.sizes.each_own, 1))
-}
-
-pub(super) fn await_all(bench: &mut Bench<'_>) -> Result<()> {
-    row(bench, "await-all", bench.sizes.shared)
-}
-
-pub(super) fn lot(bench: &mut Bench<'_>) -> Result<()> {
-    bench.sizes.lot.iter().try_for_each(|&size| row(bench, "lot", size))
-}
-
-/// Measures all crowds of a row, with so many clients and keys for each, in turn.
-fn row(bench: &mut Bench<'_>, row: &str, size: (usize, usize)) -> Result<()> {
+/// Measures all crowds of a row in turn, with so many clients and keys for each.
+pub(super) fn row(bench: &mut Bench<'_>, row: &str, sizes: &[(usize, usize)]) -> Result<()> {
     let mut table: BTreeMap<String, Vec<Crowd>> = toml::from_str(include_str!("waits.toml"))?;
     let mut crowds = table.remove("crowd").context("no crowds")?;
     crowds.retain(|crowd| crowd.row == row);
-    bench.runs(|bench| {
-        let ends = crowds.iter().flat_map(|crowd| crowd.ends.iter().map(move |end| (crowd, end)));
-        ends.into_iter().try_for_each(|(crowd, end)| crowd.measure(bench, end, size))
+    let ends = crowds.iter().flat_map(|crowd| crowd.ends.iter().map(move |end| (crowd, end)));
+    let ends = ends.collect_vec();
+    sizes.iter().try_for_each(|&size| {
+        bench.runs(|bench| ends.iter().try_for_each(|(crowd, end)| crowd.measure(bench, end, size)))
     })
 }
 
@@ -88,14 +73,14 @@ impl Crowd {
             let Scene { crowd, con, server } = &mut Scene::new(&recipe, clients)?;
             // A module that has no such limit says so.
             let _ = run(con, [command("CONFIG SET latch.max-keys 1000000")]);
-            let all = self.keys.all(clients, keys_each);
+            let of = |client| self.keys.of(client, keys_each);
+            let all = (0..clients).fold(0, |all, client| of(client).end.max(all));
             if let Some(make) = &self.make {
                 Keys::new(make, all).make(&server.socket())?;
             }
             let waits = (0..clients).map(|client| {
-                let keys = self.keys.of(client, keys_each);
-                let text = self.wait.replace("{count}", &keys.len().to_string());
-                command(&text.replace("{keys}", &names(keys)))
+                let text = self.wait.replace("{count}", &keys_each.to_string());
+                command(&text.replace("{keys}", &names(of(client))))
             });
             let waits = waits.collect_vec();
 
@@ -127,15 +112,6 @@ impl Crowd {
 }
 
 impl Spread {
-    /// How many there are in all.
-    fn all(self, clients: usize, keys_each: usize) -> usize {
-        match self {
-            Self::Own => clients * keys_each,
-            Self::Shared => keys_each,
-            Self::Apart => 2,
-        }
-    }
-
     fn of(self, client: usize, keys_each: usize) -> Range<usize> {
         let first = match self {
             Self::Own => client * keys_each,
@@ -154,7 +130,7 @@ fn names(keys: Range<usize>) -> String {
 /// Ends the wait of all clients: what they are told, if they are.
 fn go(
     [_, end, answer, told]: &[String; 4],
-    crowd: &mut Clients,
+    crowd: &mut crowd::Crowd,
     con: &mut Connection,
     clients: usize,
     all: usize,
