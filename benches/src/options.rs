@@ -93,7 +93,8 @@ sizes! {
     /// Clients that wait for the same keys, and how many.
     shared: (usize, usize) = (20, 100), (256, 5_000);
     /// Clients that wait for keys of their own, and for how many each.
-    lot: &'static [(usize, usize)] = &[(5, 100), (10, 100)], &[(10, 1_000), (100, 1_000), (1_000, 1_000)];
+    lot: &'static [(usize, usize)] =
+        &[(5, 100), (10, 100)], &[(10, 1_000), (100, 1_000), (1_000, 1_000)];
     /// Commands, and clients, of which instructions are counted.
     counted_commands: usize = 320, 10_000;
     counted_clients: usize = 50, 1_000;

@@ -54,9 +54,11 @@ pub(super) fn row(bench: &mut Bench<'_>) -> Result<()> {
             &[
                 &|scene| run(&mut scene.con, peer.create(1)),
                 // Not until it is seen that they are parked: that costs, too.
-                &|scene| match peer.blocks() {
-                    true => scene.tell_to_wait(peer, clients, |_| "latch".into()),
-                    false => scene.wait(peer, clients),
+                &|scene| {
+                    if peer.blocks() {
+                        return scene.tell_to_wait(peer, clients, |_| "latch".into());
+                    }
+                    scene.wait(peer, clients)
                 },
                 &|scene| scene.crowd.open(peer, clients).map(drop),
             ],
