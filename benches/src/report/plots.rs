@@ -15,7 +15,7 @@ use crate::results::{Measure, Results, Samples};
 
 const PANEL: (u32, u32) = (640, 400);
 /// What of its width is for the legend.
-const LEGEND: u32 = 130;
+const LEGEND: u32 = 165;
 
 const COLOURS: [RGBColor; 8] = [
     RGBColor(204, 0, 0),
