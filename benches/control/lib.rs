@@ -2,7 +2,7 @@
 //! it. What a parked client costs here is what the server's blocking API costs
 //! any module, and is taken off what `LATCH.AWAIT` costs.
 //!
-//! - `PLAIN.BLOCK key timeout` blocks the client (for ever; the timeout is
+//! - `PLAIN.BLOCK key timeout [word ...]` blocks the client (for ever; the rest is
 //!   there so that the server keeps as many words as for `LATCH.AWAIT`).
 //! - `PLAIN.WAKE` answers all blocked clients with `OK`, in one go, and replies
 //!   their number.
@@ -26,7 +26,7 @@ unsafe impl Send for Handle {}
 static BLOCKED: Mutex<Vec<Handle>> = Mutex::new(Vec::new());
 
 fn block(ctx: &Context, args: Vec<RedisString>) -> RedisResult {
-    let [_, key, _timeout] = args.as_slice() else {
+    let [_, key, _timeout, ..] = args.as_slice() else {
         return Err(RedisError::WrongArity);
     };
     let mut keys = [key.inner];

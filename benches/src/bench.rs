@@ -20,11 +20,12 @@ mod rows;
 mod scene;
 mod server;
 mod sockets;
+mod stall;
 mod waiter;
 mod wire;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
@@ -59,10 +60,11 @@ fn measure(options: &Options, results: &mut Results, file: &Path) -> Result<()> 
         "{files} files may be open, and {most} are needed: see ulimit -n"
     );
 
-    let modules = [&options.module, &options.control].map(|module| {
+    let find = |module: &PathBuf| {
         fs::canonicalize(module).with_context(|| format!("{} is missing", module.display()))
-    });
-    let modules = modules.into_iter().collect::<Result<Vec<_>>>()?;
+    };
+    let modules = vec![find(&options.module)?, find(&options.control)?];
+    let before = options.before.as_ref().map(find).transpose()?;
     let bar = ProgressBar::new((rows.len() * options.servers.len()) as u64);
     bar.set_style(ProgressStyle::with_template(
         "{elapsed_precise} [{pos}/{len}] {prefix}, {wide_msg}",
@@ -71,7 +73,8 @@ fn measure(options: &Options, results: &mut Results, file: &Path) -> Result<()> 
         // The server runs in a directory of its own, so its path is absolute. Its
         // links are not resolved: its name decides what it does.
         let program = which::which(program).with_context(|| program.display().to_string())?;
-        let recipe = Recipe { program, modules: modules.clone(), under: Vec::new() };
+        let recipe =
+            Recipe { program, modules: modules.clone(), before: before.clone(), under: Vec::new() };
         let run = look_at(&recipe)?;
         for (name, row) in &rows {
             bar.set_prefix(format!("{}: {name}", run.server));

@@ -53,6 +53,11 @@ impl Bystander {
         }
     }
 
+    /// Ends it: the worst of these.
+    pub(crate) fn worst(self, begin: Instant, length: Duration) -> Result<Duration> {
+        self.times(begin, length)?.into_iter().max().context("the bystander sent no PING")
+    }
+
     fn next(&self) -> Result<Ping> {
         self.0.recv().context("the bystander has ended")?
     }

@@ -28,6 +28,11 @@ pub(crate) struct Replies {
     pub(crate) begin: Instant,
     /// The last client's.
     pub(crate) last: Duration,
+    /// The one of client 0.
+    pub(crate) first: Duration,
+    /// How far from its place the client came that was farthest from it, if each
+    /// is to be told after those before it.
+    pub(crate) displaced: usize,
     /// The one of the client that opened.
     pub(crate) own: Duration,
 }
@@ -46,6 +51,11 @@ impl Crowd {
         self.sockets.send(client, command)
     }
 
+    /// Closes a client's connection.
+    pub(crate) fn close(&mut self, client: usize) -> Result<()> {
+        self.sockets.close(client)
+    }
+
     /// Sends the first `n` clients' command, and waits for their replies.
     pub(crate) fn ask(&mut self, n: usize, command: &[u8], reply: &[u8]) -> Result<()> {
         (0..n).try_for_each(|client| self.tell(client, command))?;
@@ -61,31 +71,49 @@ impl Crowd {
     /// wait for it, have been told so. If they poll they do so before that and
     /// until then.
     pub(crate) fn open(&mut self, peer: &Peer, n: usize) -> Result<Replies> {
-        let (opener, opening, opened) = (self.inboxes.len() - 1, peer.countdown(n), peer.opened(n));
-        let (mut asks, released) = (Asks::new(&peer.wait, n), peer.wait.released());
+        self.end(&peer.wait, &peer.countdown(n), &peer.opened(n), n)
+    }
+
+    /// The same for whatever ends the wait of the first `n` clients, and for the
+    /// replies to that.
+    pub(crate) fn end(
+        &mut self,
+        wait: &Wait,
+        opening: &[u8],
+        opened: &[u8],
+        n: usize,
+    ) -> Result<Replies> {
+        let opener = self.inboxes.len() - 1;
+        let (mut asks, released) = (Asks::new(wait, n), wait.released());
         let not_yet = asks.not_yet.clone();
-        let (mut begin, mut left, mut last, mut own) = (None, n, None, None);
+        let (mut begin, mut left, mut own, mut displaced) = (None, n, None, 0);
+        let (mut first, mut last) = (None, None);
         loop {
-            if let (Some(begin), Some(last), Some(own)) = (begin, last, own) {
-                return Ok(Replies { begin, last: last - begin, own: own - begin });
+            if let (Some(begin), Some(own), 0) = (begin, own, left) {
+                let [first, last] = [first, last].map(|at| at.unwrap_or(own) - begin);
+                return Ok(Replies { begin, last, first, displaced, own: own - begin });
             }
             asks.send_due(&mut self.sockets)?;
             if begin.is_none() && Instant::now() >= asks.open_at {
                 ensure!(left == n, "a client was told that it is open before it was");
                 begin = Some(Instant::now());
-                self.sockets.send(opener, &opening)?;
+                self.sockets.send(opener, opening)?;
             }
             let deadline = asks.open_at + PATIENCE;
             ensure!(Instant::now() < deadline, "gave up waiting for replies");
             let wake = if begin.is_none() { asks.open_at } else { deadline };
             let expected =
-                |client| if client == opener { [&*opened, &[]] } else { [&*released, &*not_yet] };
+                |client| if client == opener { [opened, &[]] } else { [&*released, &*not_yet] };
             self.receive(asks.next_or(wake), expected, |client, is_open| {
                 if client == opener {
                     own = Some(Instant::now());
                 } else if is_open {
+                    displaced = displaced.max(client.abs_diff(n - left));
                     left -= 1;
                     last = (left == 0).then(Instant::now);
+                    if client == 0 {
+                        first = Some(Instant::now());
+                    }
                 } else {
                     asks.again(client);
                 }

@@ -21,6 +21,9 @@ pub(crate) struct Options {
     /// The control module, see control/lib.rs
     #[arg(long, value_name = "PATH")]
     pub(crate) control: PathBuf,
+    /// The module as it was before: rows about stalls measure it, too
+    #[arg(long, value_name = "PATH")]
+    pub(crate) before: Option<PathBuf>,
     /// Where benchmarks.md, benchmarks.json and the plots go
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
@@ -60,6 +63,8 @@ sizes! {
     pairs: usize = 2, 11;
     /// … where one takes many seconds.
     long_pairs: usize = 1, 7;
+    /// Times the worst of something is looked for.
+    runs: usize = 1, 5;
     /// Clients that are released together.
     clients: usize = 400, 8_000;
     /// Few and many clients, for what must not grow with them.
@@ -81,6 +86,15 @@ sizes! {
     idle_time: Duration = Duration::from_millis(200), Duration::from_secs(3);
     /// Keys that are created, saved and loaded.
     keys: usize = 10_000, 1_000_000;
+    /// Ids of a latch.
+    ids: &'static [usize] = &[1_000, 4_000], &[1_000, 10_000, 100_000, 1_000_000];
+    /// Clients that wait for a key each, or many for one.
+    each_own: usize = 300, 15_000;
+    /// Clients that wait for the same keys, and how many.
+    shared: (usize, usize) = (20, 100), (256, 5_000);
+    /// Clients that wait for keys of their own, and for how many each.
+    lot: &'static [(usize, usize)] =
+        &[(5, 100), (10, 100)], &[(10, 1_000), (100, 1_000), (1_000, 1_000)];
     /// Commands, and clients, of which instructions are counted.
     counted_commands: usize = 320, 10_000;
     counted_clients: usize = 50, 1_000;
@@ -91,11 +105,12 @@ impl Sizes {
         let sizes = Self::of(options.quick);
         let pairs = options.pairs.unwrap_or(sizes.pairs);
         let long_pairs = options.pairs.unwrap_or(sizes.long_pairs);
-        Self { pairs, long_pairs, ..sizes }
+        let runs = options.pairs.unwrap_or(sizes.runs);
+        Self { pairs, long_pairs, runs, ..sizes }
     }
 
     /// Clients that are connected at a time.
     pub(crate) fn most_clients(&self) -> usize {
-        self.many.max(self.clients).max(self.idle[0].0)
+        self.many.max(self.clients).max(self.idle[0].0).max(self.each_own)
     }
 }

@@ -51,6 +51,9 @@ pub(crate) const POLL_EVERY: Duration = Duration::from_millis(100);
 /// The module's name.
 pub(crate) const LATCH: &str = "redis-latch";
 
+/// The same, as it was before.
+pub(crate) const BEFORE: &str = "before";
+
 #[derive(Deserialize)]
 struct Table {
     peer: Vec<Peer>,

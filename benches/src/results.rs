@@ -69,6 +69,8 @@ pub(crate) enum Unit {
     Bytes,
     PerSecond,
     Instructions,
+    /// Of anything.
+    Count,
     /// Of a core.
     Percent,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use redis::{Connection, ConnectionLike};
 
 use crate::bystander::Bystander;
@@ -47,9 +47,8 @@ impl Scene {
     /// Lets the first `n` clients wait for the latch of a peer.
     pub(crate) fn wait(&mut self, peer: &Peer, n: usize) -> Result<()> {
         match &peer.wait {
-            Wait::Blocked { blocked, .. } => {
-                let packed = command(blocked);
-                (0..n).try_for_each(|client| self.crowd.tell(client, &packed))?;
+            Wait::Blocked { .. } => {
+                self.tell_to_wait(peer, n, |_| "latch".into())?;
                 wait_blocked(&mut self.con, n)
             }
             Wait::Subscribed { channel } => {
@@ -60,6 +59,20 @@ impl Scene {
         }
     }
 
+    /// Sends the command that blocks to the first `n` clients, each with its key.
+    pub(crate) fn tell_to_wait(
+        &mut self,
+        peer: &Peer,
+        n: usize,
+        key: fn(usize) -> String,
+    ) -> Result<()> {
+        let Wait::Blocked { blocked, .. } = &peer.wait else { return Ok(()) };
+        (0..n).try_for_each(|client| {
+            let blocked = blocked.replace(" latch ", &format!(" {} ", key(client)));
+            self.crowd.tell(client, &command(&blocked))
+        })
+    }
+
     /// Parks the first `n` clients and opens, with a bystander; nothing is left
     /// behind.
     pub(crate) fn release(&mut self, peer: &Peer, n: usize) -> Result<Release> {
@@ -67,8 +80,7 @@ impl Scene {
         let bystander = Bystander::start(&self.server)?;
         let Self { crowd, server, .. } = self;
         let (replies, cpu) = server.cpu_of(|| crowd.open(peer, n))?;
-        let pings = bystander.times(replies.begin, replies.last)?;
-        let ping = pings.into_iter().max().context("the bystander sent no PING")?;
+        let ping = bystander.worst(replies.begin, replies.last)?;
         if let Wait::Subscribed { channel } = &peer.wait {
             let unsubscribed = of_channel("unsubscribe", channel, ":0");
             self.crowd.ask(n, &command(&format!("UNSUBSCRIBE {channel}")), &unsubscribed)?;

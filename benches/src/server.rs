@@ -2,7 +2,9 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::iter;
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,7 @@ use redis::{Client, Connection, FromRedisValue, InfoDict};
 use tempfile::TempDir;
 
 use crate::machine::run_on_cores;
+use crate::peers::{BEFORE, LATCH};
 use crate::process::Process;
 use crate::wire::load_scripts;
 
@@ -27,11 +30,23 @@ pub(crate) struct Recipe {
     pub(crate) program: PathBuf,
     /// The latch first.
     pub(crate) modules: Vec<PathBuf>,
+    /// The latch as it was before.
+    pub(crate) before: Option<PathBuf>,
     /// What runs the program, if it does not run by itself.
     pub(crate) under: Vec<OsString>,
 }
 
 impl Recipe {
+    /// The servers on which to measure somebody: for the latch also one with the
+    /// module as it was before, if there is one to compare with.
+    pub(crate) fn of<'a>(&self, who: &'a str) -> Vec<(&'a str, Self)> {
+        let before = self.before.iter().filter(|_| who == LATCH).map(|before| {
+            let modules = [slice::from_ref(before), &self.modules[1..]].concat();
+            (BEFORE, Self { modules, ..self.clone() })
+        });
+        iter::once((who, self.clone())).chain(before).collect()
+    }
+
     /// The same without the latch.
     pub(crate) fn without_latch(&self) -> Self {
         Self { modules: self.modules[1..].to_vec(), ..self.clone() }
@@ -131,7 +146,10 @@ impl Server {
 }
 
 /// Tries until there is something.
-fn patiently<T>(until: &str, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+pub(crate) fn patiently<T>(
+    until: &str,
+    mut attempt: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(done) = attempt()? {

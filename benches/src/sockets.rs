@@ -1,6 +1,7 @@
 //! Many sockets of one thread, with one poll for all of them.
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,6 +35,11 @@ impl Sockets {
 
     pub(crate) fn send(&mut self, index: usize, bytes: &[u8]) -> Result<()> {
         send(&mut self.streams[index], bytes)
+    }
+
+    /// Closes it; nothing more can be received after that.
+    pub(crate) fn close(&mut self, index: usize) -> Result<()> {
+        Ok(self.streams[index].shutdown(Shutdown::Both)?)
     }
 
     /// Reads what comes next, or nothing if that is later than `until`. `took`

@@ -19,9 +19,11 @@ pub(crate) fn command(text: &str) -> Vec<u8> {
     command.get_packed_command()
 }
 
-/// A reply as it comes, with a space for each end of a line.
+/// A reply as it comes, with a space for each end of a line. An error has one
+/// line.
 pub(crate) fn reply(text: &str) -> Vec<u8> {
-    (text.replace(' ', "\r\n") + "\r\n").into_bytes()
+    let text = if text.starts_with('-') { text.into() } else { text.replace(' ', "\r\n") };
+    (text + "\r\n").into_bytes()
 }
 
 /// The same, parsed.

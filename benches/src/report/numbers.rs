@@ -23,7 +23,7 @@ fn suffix(unit: Unit) -> &'static str {
         Unit::Seconds => " s",
         Unit::Bytes => " B",
         Unit::PerSecond => " /s",
-        Unit::Instructions => "",
+        Unit::Instructions | Unit::Count => "",
         Unit::Percent => " %",
     }
 }

@@ -12,9 +12,9 @@ use minijinja::{Environment, UndefinedBehavior, context};
 use super::numbers::spread;
 use super::plots::Plot;
 use crate::bystander::PAUSE;
-use crate::peers;
+use crate::peers::{self, BEFORE};
 use crate::pump::{LANES, PIPELINE};
-use crate::results::{Measure, Results, Unit};
+use crate::results::{Measure, Results};
 use crate::server::SETTINGS;
 
 const MISSING: &str = "–";
@@ -27,7 +27,9 @@ pub(super) fn page(results: &Results, plots: &[Plot], notes: &str) -> Result<Str
     page.set_undefined_behavior(UndefinedBehavior::Strict);
     page.add_filter("thousands", |number: u64| HumanCount(number).to_string());
     page.add_filter("spread", |of: Serde<Option<Measure>>| show(of.0.as_ref()));
+    page.add_filter("least", |of: Serde<Option<Measure>>| show(least(of).0.as_ref()));
     page.add_function("verdict", verdict);
+    page.add_function("worst", |target: &str, a, b| verdict(target, least(a), least(b)));
     add_lookups(&mut page, results);
     let context = context! {
         servers => Serde(results.servers().collect_vec()),
@@ -38,6 +40,7 @@ pub(super) fn page(results: &Results, plots: &[Plot], notes: &str) -> Result<Str
         lanes => LANES,
         pipeline => PIPELINE,
         settings => SETTINGS,
+        before => BEFORE,
         plots => Serde(plots),
         notes,
     };
@@ -78,28 +81,39 @@ fn show(measure: Option<&Measure>) -> String {
     measure.map_or(MISSING.into(), |it| spread(&it.samples, Some(it.unit)))
 }
 
-/// The rest of a line of the targets: `≤ 1.2` is for A / B, and with a unit, as
-/// in `≤ 1 %`, for A − B.
+/// The same with the smallest of the values only: for the worst of several runs,
+/// of which all but one may be the machine's.
+fn least(of: Serde<Option<Measure>>) -> Serde<Option<Measure>> {
+    Serde(
+        of.0.map(|it| Measure { samples: [it.samples.quantile(0.0)].into_iter().collect(), ..it }),
+    )
+}
+
+/// The rest of a line of the targets: `≤ 1.2` is for A / B, with a unit, as in
+/// `≤ 1 %`, for A − B, and `A ≤ 2 ms` for A alone.
 fn verdict(target: &str, a: Serde<Option<Measure>>, b: Serde<Option<Measure>>) -> String {
     let (a, b) = (a.0.as_ref(), b.0.as_ref());
-    let (measured, met) = match a.zip(b) {
-        Some((a, b)) => compare(target, a, b),
+    let found = match (target.strip_prefix("A "), a, b) {
+        (Some(limit), Some(a), _) => Some((limit, a.samples.clone(), Some(a.unit))),
+        (None, Some(a), Some(b)) if target.split(' ').count() > 2 => {
+            Some((target, a.samples.pairs(&b.samples, |a, b| a - b), Some(a.unit)))
+        }
+        (None, Some(a), Some(b)) => Some((target, a.samples.pairs(&b.samples, |a, b| a / b), None)),
+        _ => None,
+    };
+    let (measured, met) = match found {
+        Some((limit, found, unit)) => (spread(&found, unit), is_met(limit, found.median())),
         None => (MISSING.into(), MISSING),
     };
     [target, &measured, met, &show(a), &show(b)].join(" | ") + " |"
 }
 
-fn compare(target: &str, a: &Measure, b: &Measure) -> (String, &'static str) {
-    let mut words = target.split(' ');
-    let (sign, limit, unit) = (words.next(), words.next(), words.next());
+fn is_met(limit: &str, median: f64) -> &'static str {
+    let mut words = limit.split(' ');
+    let (sign, limit) = (words.next(), words.next());
     let limit: f64 = limit.and_then(|limit| limit.parse().ok()).unwrap_or(f64::NAN);
-    let (found, unit): (_, Option<Unit>) = match unit {
-        Some(_) => (a.samples.pairs(&b.samples, |a, b| a - b), Some(a.unit)),
-        None => (a.samples.pairs(&b.samples, |a, b| a / b), None),
-    };
-    let median = found.median();
     let is_met = if sign == Some("≥") { median >= limit } else { median <= limit };
-    (spread(&found, unit), if is_met { "yes" } else { "**no**" })
+    if is_met { "yes" } else { "**no**" }
 }
 
 /// What was seen, once for all servers on which it was the same.

@@ -11,11 +11,11 @@ use plotters::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::peers::LATCH;
-use crate::results::{Measure, Results};
+use crate::results::{Measure, Results, Samples};
 
 const PANEL: (u32, u32) = (640, 400);
 /// What of its width is for the legend.
-const LEGEND: u32 = 130;
+const LEGEND: u32 = 165;
 
 const COLOURS: [RGBColor; 8] = [
     RGBColor(204, 0, 0),
@@ -38,11 +38,13 @@ pub(super) struct Plot {
     file: String,
     row: String,
     series: BTreeMap<String, String>,
+    #[serde(default)]
+    least: bool,
     over: Option<String>,
 }
 
 /// A measure, and the name of the series it is of.
-type Named<'r> = (&'r str, &'r Measure);
+type Named<'r> = (String, &'r Measure);
 
 impl Plot {
     /// All of them.
@@ -54,7 +56,7 @@ impl Plot {
     fn measures<'r>(&'r self, results: &'r Results, server: &str) -> Vec<Named<'r>> {
         let named = |measure: &'r Measure| {
             let name = self.series.get(&measure.what)?;
-            Some((if name.is_empty() { &*measure.who } else { name }, measure))
+            Some((name.replace("{who}", &measure.who), measure))
         };
         results.measures(server, &self.row).filter_map(named).collect()
     }
@@ -84,16 +86,23 @@ fn draw_panels(path: &Path, plot: &Plot, panels: &[(&str, Vec<Named<'_>>)]) -> D
     for (panel, (server, measures)) in root.split_evenly((rows, columns)).iter().zip(panels) {
         let title = format!("{}, {server}", plot.title);
         match &plot.over {
-            Some(over) => curves(panel, &title, over, measures)?,
+            Some(over) => curves(panel, &title, over, plot.least, measures)?,
             None => bars(panel, &title, measures)?,
         }
     }
     Ok(root.present()?)
 }
 
-fn curves(panel: &Panel<'_>, title: &str, over: &str, measures: &[Named<'_>]) -> Drawn {
-    let at = |measure: &Measure| (measure.at[0] as f64, measure.samples.median());
-    let points = measures.iter().map(|(series, measure)| (*series, at(measure))).collect_vec();
+fn curves(
+    panel: &Panel<'_>,
+    title: &str,
+    over: &str,
+    least: bool,
+    measures: &[Named<'_>],
+) -> Drawn {
+    let value = |of: &Samples| if least { of.quantile(0.0) } else { of.median() };
+    let at = |measure: &Measure| (measure.at[0] as f64, value(&measure.samples));
+    let points = measures.iter().map(|(series, measure)| (&**series, at(measure))).collect_vec();
     let range = |values: &[f64]| {
         let (low, high) =
             values.iter().fold((f64::MAX, 0.0_f64), |(low, high), &it| (low.min(it), high.max(it)));
@@ -131,7 +140,7 @@ fn curves(panel: &Panel<'_>, title: &str, over: &str, measures: &[Named<'_>]) ->
 }
 
 fn bars(panel: &Panel<'_>, title: &str, measures: &[Named<'_>]) -> Drawn {
-    let rates = measures.iter().map(|(who, it)| (*who, it.samples.median())).collect_vec();
+    let rates = measures.iter().map(|(who, it)| (&**who, it.samples.median())).collect_vec();
     let most = rates.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
     let mut chart = ChartBuilder::on(panel)
         .caption(title, ("sans-serif", 17))

@@ -2,11 +2,12 @@
 
 use anyhow::Result;
 
+use super::keys::{Keys, key};
 use super::{Bench, STRING};
-use crate::peers::{self, LATCH};
+use crate::peers::{self, LATCH, named};
 use crate::results::Unit::Bytes;
 use crate::scene::{Scene, run};
-use crate::server::{Server, used_memory};
+use crate::server::{Server, used_memory, wait_blocked};
 
 /// Of a client that waits, in every way there is.
 pub(super) fn of_waiters(bench: &mut Bench<'_>) -> Result<()> {
@@ -22,6 +23,14 @@ pub(super) fn of_waiters(bench: &mut Bench<'_>) -> Result<()> {
             let each = (used_memory(&mut scene.con)? - before) / n as f64;
             bench.add(("memory", &[], &peer.name), Bytes, each);
         }
+        // And of one that waits for a key of its own.
+        let mut scene = Scene::new(bench.recipe, n)?;
+        Keys::new("LATCH.SET {key} 1", n).make(&scene.server.socket())?;
+        let before = used_memory(&mut scene.con)?;
+        scene.tell_to_wait(named(LATCH), n, key)?;
+        wait_blocked(&mut scene.con, n)?;
+        let each = (used_memory(&mut scene.con)? - before) / n as f64;
+        bench.add(("memory of its own key", &[], LATCH), Bytes, each);
         Ok(())
     })
 }

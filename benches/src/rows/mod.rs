@@ -1,13 +1,16 @@
 //! The rows: what is measured, of all its sides in turn: A B A B.
 
+mod callgrind;
 mod events;
 mod idle;
+mod ids;
 mod instructions;
 mod keys;
 mod memory;
 mod million;
 mod releases;
 mod throughput;
+mod waits;
 mod wake_one;
 
 use std::ops::RangeInclusive;
@@ -28,11 +31,11 @@ type Row = fn(&mut Bench<'_>) -> Result<()>;
 /// command line and in the results.
 ///
 /// To add one that differs from another in data only, add its entry: here and
-/// beside the rows of its kind, or, if it is a way to wait, to `peers.toml`, or a
-/// size to `options.rs`. Then add what the page says of it to
-/// `report/page.md.jinja`, as a line of the targets, or a line or column of a
-/// table, and if it is plotted, to `report/plots.toml`.
-const ROWS: [(&str, Row); 14] = [
+/// beside the rows of its kind, or, if it is a way to wait, to `peers.toml`, if it
+/// ends the wait of a crowd, to `waits.toml`, or a size to `options.rs`. Then add
+/// what the page says of it to `report/page.md.jinja`, as a line of the targets, or
+/// a line or column of a table, and if it is plotted, to `report/plots.toml`.
+const ROWS: [(&str, Row); 20] = [
     ("release", releases::of_all),
     ("growth", releases::of_few_and_many),
     ("wake-one", wake_one::row),
@@ -45,6 +48,12 @@ const ROWS: [(&str, Row); 14] = [
     ("million", million::row),
     ("wake-batch", releases::in_steps),
     ("curve", releases::of_more_and_more),
+    ("ids", ids::grow),
+    ("give-up", ids::give_up),
+    ("flush", |bench| waits::row(bench, "flush", &[(bench.sizes.each_own, 1)])),
+    ("two-latches", |bench| waits::row(bench, "two-latches", &[(bench.sizes.each_own, 1)])),
+    ("await-all", |bench| waits::row(bench, "await-all", &[bench.sizes.shared])),
+    ("lot", |bench| waits::row(bench, "lot", bench.sizes.lot)),
     ("events", events::row),
     ("instructions", instructions::row),
 ];
@@ -91,6 +100,11 @@ impl<'a> Bench<'a> {
     /// The same for what takes long, and nothing of that without looking.
     fn long_pairs(&mut self, once: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
         self.repeat(1..=self.sizes.long_pairs, once)
+    }
+
+    /// For what is judged by its worst, as often as that is looked for.
+    fn runs(&mut self, once: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+        self.repeat(1..=self.sizes.runs, once)
     }
 
     /// Turn 0 warms up.
