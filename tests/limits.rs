@@ -213,3 +213,21 @@ fn clients_released_one_by_one_leave_even_if_the_latch_is_set_again() {
     client.run("LATCH.COUNTDOWN k");
     second.receives_only(&ok());
 }
+
+#[test]
+fn who_waits_for_one_latch_does_not_wait_until_a_crowd_is_released_from_another() {
+    const CROWD: usize = 2_000;
+
+    let server = Server::new();
+    set(&server, "latch.wake-batch", 1);
+    server.run("LATCH.SET large 1");
+    server.run("LATCH.SET small 1");
+    let _crowd = server.crowd(CROWD, "LATCH.AWAIT large 0");
+    let mut waiter = server.parked("LATCH.AWAIT small 0");
+    let mut client = server.client();
+    client.send_raw(b"LATCH.COUNTDOWN large\r\nLATCH.COUNTDOWN small\r\n");
+    waiter.receives_only(&ok());
+    let left: usize = server.info("latch_waiters").parse().unwrap();
+    assert!(left > 0, "the small one was told after all of the large one");
+    server.wait_blocked(0);
+}

@@ -118,3 +118,29 @@ fn clients_that_close_or_are_killed_leave_no_memory_behind() {
         }
     });
 }
+
+#[test]
+fn waits_for_very_many_keys_leave_no_memory_behind() {
+    let ends: [fn(&Server, Vec<Client>); 2] = [
+        |server, waiters| {
+            drop(waiters);
+            server.wait_blocked(0);
+        },
+        |server, mut waiters| {
+            server.run("FLUSHALL");
+            waiters.iter_mut().for_each(|waiter| assert_eq!(waiter.receive(), gone()));
+        },
+    ];
+    for end in ends {
+        let round = Cell::new(0);
+        leaves_no_memory_behind(|server| {
+            round.update(|round| round + 1);
+            let waiters = (0..4).map(|client| {
+                let name = |key: usize| format!("{}:{client}:{key}", round.get());
+                let keys: Vec<_> = (1..1_000).map(name).collect();
+                server.parked(&format!("LATCH.AWAITALL 0 1000 k {} MISSING WAIT", keys.join(" ")))
+            });
+            end(server, waiters.collect());
+        });
+    }
+}
