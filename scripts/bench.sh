@@ -26,6 +26,7 @@ servers=()
 if [ "${1:-}" = --quick ]; then
     out=$target/quick
     rm -rf "$out"
+    cargo test --locked --release --manifest-path benches/Cargo.toml --target-dir "$target" --package latch-bench
     find_server || die "${server_problem:-no server on the PATH: run make bench-quick, which installs one}"
     servers=(--server "$server")
 elif [ -n "${SERVER:-}" ]; then
