@@ -89,7 +89,7 @@ mod tests {
         let mut ids = Ids::default();
         let len = 512 * segments;
         for id in 0..len {
-            ids.insert(id.to_string().as_bytes());
+            ids.record(id.to_string().as_bytes());
         }
         (ids, len)
     }

@@ -1,16 +1,17 @@
-//! The ids that a latch has counted: a set of any size that grows, is moved and is given
-//! back in small steps.
+//! The ids of a latch: a set of any size that grows, is moved and is given back in small
+//! steps.
 
 mod segment;
 
+use std::collections::BinaryHeap;
 use std::hash::{BuildHasher, RandomState};
 use std::{iter, mem, slice, vec};
 
 use crate::mover::Mover;
 use segment::MOST_SLOTS;
-pub(crate) use segment::Segment;
+pub(crate) use segment::{Mark, Segment};
 
-/// A set of ids, which only grows.
+/// A set of ids, which only grows. Each of them is *recorded*, *announced*, or both.
 ///
 /// By extendible hashing: a directory of small open tables, the segments. One that is full
 /// is split in two by one more bit of the hash, so that no id that is added moves more
@@ -32,7 +33,8 @@ enum Segments {
         /// segment of all hashes that end with the same `depth` bits is in the place of
         /// just these bits; the other places that those hashes lead to are vacant.
         directory: Box<[Segment]>,
-        len: usize,
+        recorded: usize,
+        pending: usize,
     },
 }
 
@@ -45,10 +47,22 @@ impl Default for Segments {
 impl Ids {
     /// The number of ids.
     pub(crate) fn len(&self) -> usize {
-        match &self.segments {
-            Segments::One(segment) => segment.len(),
-            Segments::Many { len, .. } => *len,
-        }
+        self.recorded() + self.pending()
+    }
+
+    /// The number of ids that are recorded.
+    pub(crate) fn recorded(&self) -> usize {
+        self.segments.recorded()
+    }
+
+    /// The number of ids that are announced and not recorded.
+    pub(crate) fn pending(&self) -> usize {
+        self.segments.pending()
+    }
+
+    /// The number of ids that are announced, told from those of some hundred each.
+    pub(crate) fn announced(&self) -> usize {
+        self.segments.as_slice().iter().map(Segment::announced).sum()
     }
 
     /// Whether they are so few that all can be dropped in one go.
@@ -56,9 +70,39 @@ impl Ids {
         matches!(self.segments, Segments::One(_))
     }
 
-    /// The ids, in no order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    /// The ids and what is known of each, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], Mark)> {
         self.segments.as_slice().iter().flat_map(Segment::iter)
+    }
+
+    /// The ids of which just this is known, in no order.
+    pub(crate) fn only(&self, mark: Mark) -> impl Iterator<Item = &[u8]> {
+        self.segments.as_slice().iter().flat_map(move |segment| segment.only(mark))
+    }
+
+    /// The ids that are recorded, in the order of their bytes.
+    pub(crate) fn sorted_recorded(&self) -> Vec<&[u8]> {
+        let recorded = self.iter().filter(|(_, mark)| mark.is_recorded());
+        let mut ids: Vec<_> = recorded.map(|(id, _)| id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// The first ids of all that are announced and not recorded, `most` of them, in the
+    /// order of their bytes.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for LATCH.PENDING, which is to come"))]
+    pub(crate) fn first_pending(&self, most: usize) -> Vec<&[u8]> {
+        let mut first = BinaryHeap::new();
+        for id in self.only(Mark::Announced) {
+            if first.len() < most {
+                first.push(id);
+            } else if let Some(mut last) = first.peek_mut()
+                && id < *last
+            {
+                *last = id;
+            }
+        }
+        first.into_sorted_vec()
     }
 
     /// The set in pieces that are small.
@@ -78,25 +122,47 @@ impl Ids {
         directory + self.segments.as_slice().iter().map(Segment::memory).sum::<usize>()
     }
 
-    /// Whether this id is there.
-    pub(crate) fn contains(&self, id: &[u8]) -> bool {
+    /// What is known of this id.
+    pub(crate) fn get(&self, id: &[u8]) -> Option<Mark> {
         let hash = self.hasher.hash_one(id);
-        self.segments.as_slice()[self.segments.place(hash)].contains(hash, id)
+        self.segments.as_slice()[self.segments.place(hash)].get(hash, id)
     }
 
-    /// Adds an id. False if it is there already.
-    pub(crate) fn insert(&mut self, id: impl AsRef<[u8]> + Into<Box<[u8]>>) -> bool {
+    /// Notes that an id has counted down. False if that was known.
+    pub(crate) fn record(&mut self, id: &[u8]) -> bool {
+        !self.mark(id, Mark::Recorded).is_some_and(Mark::is_recorded)
+    }
+
+    /// Notes that an id was added. False if that was known.
+    pub(crate) fn announce(&mut self, id: &[u8]) -> bool {
+        !self.mark(id, Mark::Announced).is_some_and(Mark::is_announced)
+    }
+
+    /// Adds a mark to an id, and the id if it is not there. Returns what was known before.
+    pub(crate) fn mark(
+        &mut self,
+        id: impl AsRef<[u8]> + Into<Box<[u8]>>,
+        mark: Mark,
+    ) -> Option<Mark> {
         let hash = self.hasher.hash_one(id.as_ref());
         let mut place = self.segments.place(hash);
         while self.segments.as_slice()[place].is_full() {
             self.make_room(place);
             place = self.segments.place(hash);
         }
-        let is_new = self.segments.as_mut_slice()[place].insert(hash, id);
-        if let Segments::Many { len, .. } = &mut self.segments {
-            *len += usize::from(is_new);
+        let before = self.segments.as_mut_slice()[place].mark(hash, id, mark);
+        if let Segments::Many { recorded, pending, .. } = &mut self.segments {
+            match before {
+                None if mark == Mark::Announced => *pending += 1,
+                None => *recorded += 1,
+                Some(Mark::Announced) if mark.is_recorded() => {
+                    *recorded += 1;
+                    *pending -= 1;
+                }
+                Some(_) => {}
+            }
         }
-        is_new
+        before
     }
 
     /// Moves the memory: in the first step, which is from 0, the directory, and the
@@ -151,6 +217,20 @@ impl Segments {
         }
     }
 
+    fn recorded(&self) -> usize {
+        match self {
+            Self::One(segment) => segment.recorded(),
+            Self::Many { recorded, .. } => *recorded,
+        }
+    }
+
+    fn pending(&self) -> usize {
+        match self {
+            Self::One(segment) => segment.len() - segment.recorded(),
+            Self::Many { pending, .. } => *pending,
+        }
+    }
+
     /// The place of the segment for ids with this hash.
     fn place(&self, hash: u64) -> usize {
         let segments = self.as_slice();
@@ -165,16 +245,15 @@ impl Segments {
 
     /// Makes as many places again, vacant ones. No id is moved.
     fn double(&mut self) {
-        let (old, len) = match mem::take(self) {
-            Self::One(segment) => {
-                let len = segment.len();
-                (vec![segment], len)
-            }
-            Self::Many { directory, len } => (directory.into_vec(), len),
+        let (recorded, pending) = (self.recorded(), self.pending());
+        let old = match mem::take(self) {
+            Self::One(segment) => vec![segment],
+            Self::Many { directory, .. } => directory.into_vec(),
         };
         let places = 2 * old.len();
         let vacant = iter::repeat_with(Segment::default);
-        *self = Self::Many { directory: old.into_iter().chain(vacant).take(places).collect(), len };
+        let directory = old.into_iter().chain(vacant).take(places).collect();
+        *self = Self::Many { directory, recorded, pending };
     }
 }
 

@@ -7,7 +7,7 @@ use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Error;
-use crate::ids::Ids;
+use crate::ids::{Ids, Mark};
 use crate::mover::Mover;
 
 /// The largest count a latch can hold: the largest integer of the protocol.
@@ -46,9 +46,18 @@ pub(crate) enum Countdown {
     Remaining(i64),
     /// The count reached zero: the latch is open.
     Opened,
-    /// The latch was open already.
+    /// The latch was open already, and does not have the id, if there is one.
     WasOpen,
-    /// The id was recorded already; so many countdowns are missing.
+    /// The id was recorded already; so many countdowns are missing, 0 if the latch is open.
+    Duplicate(i64),
+}
+
+/// What an addition did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Addition {
+    /// So many countdowns are missing now.
+    Raised(i64),
+    /// The id was announced already; so many countdowns are missing, 0 if the latch is open.
     Duplicate(i64),
 }
 
@@ -88,48 +97,77 @@ pub(crate) struct Latch {
 
 #[derive(Clone, Debug, Default)]
 struct Extra {
-    /// The ids that were counted, each once. Every one of them has brought
-    /// the count down by at least 1.
+    /// Those that are recorded have each brought the count down by at least 1; those that
+    /// are announced have each raised it by at least 1.
     ids: Ids,
     /// How long the latch lingers when it opens, in ms; 0: not at all.
     linger: i64,
+    /// Who set it, if that is known.
+    set_by: Option<Box<[u8]>>,
     /// Why it was aborted, if it was.
     reason: Option<Box<[u8]>>,
+    /// Whose countdown opened it, if it is open and that is known.
+    opened_by: Option<Box<[u8]>>,
+}
+
+/// A latch as it was saved.
+#[derive(Debug, Default)]
+pub(crate) struct Saved {
+    pub(crate) count: i64,
+    pub(crate) total: i64,
+    pub(crate) linger: i64,
+    pub(crate) set_by: Option<Box<[u8]>>,
+    pub(crate) reason: Option<Box<[u8]>>,
+    pub(crate) opened_by: Option<Box<[u8]>>,
+    pub(crate) ids: Ids,
+}
+
+impl Saved {
+    /// Whether a latch can be like that. If so there are commands that make it (see
+    /// `rebuild.rs`).
+    fn is_possible(&self) -> bool {
+        let Self { count, total, .. } = *self;
+        let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        let (recorded, announced) = (number(self.ids.recorded()), number(self.ids.announced()));
+        let is_open = count == 0;
+        0 <= count
+            && count <= total
+            && (0..=MAX_DURATION).contains(&self.linger)
+            && (!is_open || (self.linger > 0 && self.reason.is_none()))
+            && recorded <= total - count
+            // It was closed when the first was added.
+            && (announced == 0 || announced < total)
+            && match self.opened_by.as_deref() {
+                Some(id) => is_open && self.ids.get(id).is_some_and(Mark::is_recorded),
+                // What opened it counted, too.
+                None => !is_open || total == 0 || recorded < total,
+            }
+            && self.ids.iter().all(|(id, _)| is_id(id))
+            && self.set_by.as_deref().is_none_or(is_id)
+            && self.reason.as_deref().is_none_or(is_reason)
+    }
 }
 
 impl Latch {
     /// A latch that opens after `count` countdowns, and then lingers for
-    /// `linger` ms (0: not at all). It is open if `count` is 0.
-    pub(crate) fn new(count: i64, linger: i64) -> Self {
+    /// `linger` ms (0: not at all). It is open if `count` is 0. `set_by` says who set it.
+    pub(crate) fn new(count: i64, linger: i64, set_by: Option<&[u8]>) -> Self {
         debug_assert!(count >= 0 && linger >= 0);
-        let extra = (linger > 0).then(|| Box::new(Extra { linger, ..Extra::default() }));
+        let extra = (linger > 0 || set_by.is_some()).then(|| {
+            Box::new(Extra { linger, set_by: set_by.map(Into::into), ..Extra::default() })
+        });
         Self { count, total: count, round: Round::next(), extra }
     }
 
     /// A latch as it was saved, or `None` if no latch can be like that.
-    pub(crate) fn restore(
-        count: i64,
-        total: i64,
-        linger: i64,
-        reason: Option<Box<[u8]>>,
-        ids: Ids,
-    ) -> Option<Self> {
-        let counted = i64::try_from(ids.len()).ok()?;
-        let possible = 0 <= count
-            && count <= total
-            && (0..=MAX_DURATION).contains(&linger)
-            && (count > 0 || (linger > 0 && reason.is_none()))
-            && counted <= total - count
-            && ids.iter().all(is_id)
-            && reason.as_deref().is_none_or(is_reason);
-        let extra = Extra { ids, linger, reason };
-        let needed = counted > 0 || linger > 0 || extra.reason.is_some();
-        possible.then(|| Self {
-            count,
-            total,
-            round: Round::next(),
-            extra: needed.then(|| Box::new(extra)),
-        })
+    pub(crate) fn restore(saved: Saved) -> Option<Self> {
+        if !saved.is_possible() {
+            return None;
+        }
+        let Saved { count, total, linger, set_by, reason, opened_by, ids } = saved;
+        let needed = ids.len() > 0 || linger > 0 || set_by.is_some() || reason.is_some();
+        let extra = needed.then(|| Box::new(Extra { ids, linger, set_by, reason, opened_by }));
+        Some(Self { count, total, round: Round::next(), extra })
     }
 
     /// The same latch for another key: equal in all but its round.
@@ -149,7 +187,7 @@ impl Latch {
     }
 
     /// Whether it has anything that most latches do without: ids, a time to
-    /// linger, a reason.
+    /// linger, who set it, a reason.
     pub(crate) fn has_extra(&self) -> bool {
         self.extra.is_some()
     }
@@ -183,14 +221,36 @@ impl Latch {
         self.extra.as_ref().map_or(0, |extra| extra.linger)
     }
 
-    /// The recorded ids, in no order.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = &[u8]> {
-        self.extra.iter().flat_map(|extra| extra.ids.iter())
+    /// Who set it, if that is known.
+    pub(crate) fn set_by(&self) -> Option<&[u8]> {
+        self.extra.as_ref()?.set_by.as_deref()
+    }
+
+    /// Whether it was set by just this one: to set it again changes nothing, whatever has
+    /// become of it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for LATCH.SET … ID, which is to come"))]
+    pub(crate) fn was_set_by(&self, id: Option<&[u8]>) -> bool {
+        id.is_some() && self.set_by() == id
+    }
+
+    /// Whose countdown opened it, if it is open and that is known.
+    pub(crate) fn opened_by(&self) -> Option<&[u8]> {
+        self.extra.as_ref()?.opened_by.as_deref()
+    }
+
+    /// The ids, if it has any.
+    pub(crate) fn ids(&self) -> Option<&Ids> {
+        self.extra.as_ref().map(|extra| &extra.ids)
     }
 
     /// The number of recorded ids.
     pub(crate) fn arrived(&self) -> usize {
-        self.extra.as_ref().map_or(0, |extra| extra.ids.len())
+        self.ids().map_or(0, Ids::recorded)
+    }
+
+    /// The number of ids that are announced and not recorded.
+    pub(crate) fn pending(&self) -> usize {
+        self.ids().map_or(0, Ids::pending)
     }
 
     /// The memory beside the latch itself, in bytes, as the allocator is asked
@@ -203,20 +263,21 @@ impl Latch {
             0 => extra.ids.len(),
             samples => samples.min(extra.ids.len()),
         };
-        let bytes: usize = extra.ids.iter().take(sampled).map(|id| id.len()).sum();
+        let bytes: usize = extra.ids.iter().take(sampled).map(|(id, _)| id.len()).sum();
+        let texts = [&extra.set_by, &extra.reason, &extra.opened_by];
         size_of::<Extra>()
             + extra.ids.table_memory()
             + bytes * extra.ids.len() / sampled.max(1)
-            + extra.reason.as_ref().map_or(0, |reason| reason.len())
+            + texts.into_iter().flatten().map(|text| text.len()).sum::<usize>()
     }
 
-    /// Whether this id was counted.
+    /// Whether this id has counted down.
     pub(crate) fn has_arrived(&self, id: &[u8]) -> bool {
-        self.extra.as_ref().is_some_and(|extra| extra.ids.contains(id))
+        self.mark(id).is_some_and(Mark::is_recorded)
     }
 
     /// Counts down by `by` (at least 1), never below zero; with an id only if
-    /// that was not counted before.
+    /// that has not counted down before.
     ///
     /// # Errors
     /// If the latch was aborted.
@@ -224,13 +285,20 @@ impl Latch {
         debug_assert!(by >= 1);
         match self.state() {
             State::Aborted(reason) => return Err(Error::Aborted(reason.into())),
+            State::Open if id.is_some_and(|id| self.has_arrived(id)) => {
+                return Ok(Countdown::Duplicate(0));
+            }
             State::Open => return Ok(Countdown::WasOpen),
             State::Closed => {}
         }
-        if let Some(id) = id
-            && !self.extra.get_or_insert_default().ids.insert(id)
-        {
-            return Ok(Countdown::Duplicate(self.count));
+        if let Some(id) = id {
+            let extra = self.extra.get_or_insert_default();
+            if !extra.ids.record(id) {
+                return Ok(Countdown::Duplicate(self.count));
+            }
+            if self.count <= by {
+                extra.opened_by = Some(id.into());
+            }
         }
         self.count -= by.min(self.count);
         Ok(match self.count {
@@ -239,16 +307,28 @@ impl Latch {
         })
     }
 
-    /// Raises the count by `by` (at least 1) and returns it.
+    /// Raises the count by `by` (at least 1), and announces the id, if there is one; only
+    /// if that was not announced before. Which id brought how much is not kept: each stands
+    /// for 1, and what it brought beyond that is part of the total.
     ///
     /// # Errors
     /// If the latch is not closed, or the count would be too large.
-    pub(crate) fn add(&mut self, by: i64) -> Result<i64, Error> {
-        self.expect_closed()?;
+    pub(crate) fn add(&mut self, by: i64, id: Option<&[u8]>) -> Result<Addition, Error> {
+        debug_assert!(by >= 1);
+        let state = self.expect_closed();
+        if !matches!(state, Err(Error::Aborted(_)))
+            && id.and_then(|id| self.mark(id)).is_some_and(Mark::is_announced)
+        {
+            return Ok(Addition::Duplicate(self.count));
+        }
+        state?;
         // The count is never more than the total.
         self.total = self.total.checked_add(by).ok_or(Error::Overflow)?;
         self.count += by;
-        Ok(self.count)
+        if let Some(id) = id {
+            self.extra.get_or_insert_default().ids.announce(id);
+        }
+        Ok(Addition::Raised(self.count))
     }
 
     /// Aborts a closed latch. False if it had been aborted before: the first
@@ -269,8 +349,8 @@ impl Latch {
 
     /// Starts over as a new latch, and returns what it was. A closed one keeps its round:
     /// clients that are parked now wait for the new count.
-    pub(crate) fn reset(&mut self, count: i64, linger: i64) -> Self {
-        let new = Self::new(count, linger);
+    pub(crate) fn reset(&mut self, count: i64, linger: i64, set_by: Option<&[u8]>) -> Self {
+        let new = Self::new(count, linger, set_by);
         let new = match self.state() {
             State::Closed => Self { round: self.round, ..new },
             State::Open | State::Aborted(_) => new,
@@ -291,9 +371,16 @@ impl Latch {
         }
         let extra = self.extra.as_mut()?;
         if from == 0 {
-            extra.reason = extra.reason.take().map(|reason| mover.slice(reason));
+            for text in [&mut extra.set_by, &mut extra.reason, &mut extra.opened_by] {
+                *text = text.take().map(|text| mover.slice(text));
+            }
         }
         extra.ids.defragment(from, mover)
+    }
+
+    /// What is known of this id.
+    fn mark(&self, id: &[u8]) -> Option<Mark> {
+        self.ids()?.get(id)
     }
 
     fn expect_closed(&self) -> Result<(), Error> {
@@ -305,7 +392,7 @@ impl Latch {
     }
 }
 
-/// Whether these bytes can be the id of a countdown.
+/// Whether these bytes can be an id.
 pub(crate) fn is_id(id: &[u8]) -> bool {
     (1..=MAX_TEXT).contains(&id.len())
 }

@@ -21,6 +21,7 @@ mod mover;
 mod numbers;
 mod parking;
 mod payload;
+mod rebuild;
 mod reclaim;
 mod removal;
 mod section;

@@ -12,9 +12,10 @@ use border::lock::Locked;
 use border::payload::{Digest, Reader, Rewriter, Writer};
 use border::string::Str;
 
-use crate::ids::Ids;
-use crate::latch::Latch;
+use crate::ids::{Ids, Mark};
+use crate::latch::{Latch, Saved};
 use crate::mover::Mover;
+use crate::rebuild::{self, Step};
 use crate::reclaim;
 use crate::time::format_seconds;
 
@@ -32,9 +33,10 @@ impl DataType for Latch {
 
     /// The version of the payload. 1 is: twice the count, which is all there is to
     /// a latch that is as it was made; else 1 is added to that, and there follow
-    /// the total, the time to linger in ms, 1 and the reason if it was aborted or
-    /// else 0, the number of ids, and the ids. Whoever adds a field adds a version,
-    /// and keeps loading this one.
+    /// the total and the time to linger in ms; who set it, why it was aborted, and whose
+    /// countdown opened it, each as 1 and the text, or 0 if there is none; and of the ids
+    /// that are recorded only, of those announced only, and of those that are both, the
+    /// number and the ids. Whoever adds a field adds a version, and keeps loading this one.
     const ENCODING: i32 = 1;
 
     fn registration() -> &'static Registration<Self> {
@@ -64,36 +66,21 @@ impl DataType for Latch {
         }
         to.save(self.total().cast_unsigned());
         to.save(self.linger().cast_unsigned());
-        to.save(self.reason().is_some().into());
-        if let Some(reason) = self.reason() {
-            to.save_bytes(reason);
+        for text in [self.set_by(), self.reason(), self.opened_by()] {
+            to.save(text.is_some().into());
+            if let Some(text) = text {
+                to.save_bytes(text);
+            }
         }
-        to.save(self.arrived() as u64);
-        self.ids().for_each(|id| to.save_bytes(id));
+        for mark in MARKS {
+            let ids = || self.ids().into_iter().flat_map(|ids| ids.only(mark));
+            to.save(ids().count() as u64);
+            ids().for_each(|id| to.save_bytes(id));
+        }
     }
 
     fn rewrite(&self, key: Str<'_>, to: &mut Rewriter) {
-        let total = self.total().to_string();
-        match self.linger() {
-            0 => to.emit(c"LATCH.SET", key, &[total.as_bytes()]),
-            linger => {
-                let linger = format_seconds(linger);
-                to.emit(c"LATCH.SET", key, &[total.as_bytes(), b"LINGER", linger.as_bytes()]);
-            }
-        }
-        // Which id brought how much is not known, nor does it matter: each brought
-        // at least 1, and the rest follows without one.
-        for id in self.ids() {
-            to.emit(c"LATCH.COUNTDOWN", key, &[b"1", b"ID", id]);
-        }
-        let counted = i64::try_from(self.arrived()).unwrap_or(i64::MAX);
-        let rest = self.total() - self.count() - counted;
-        if rest > 0 {
-            to.emit(c"LATCH.COUNTDOWN", key, &[rest.to_string().as_bytes()]);
-        }
-        if let Some(reason) = self.reason() {
-            to.emit(c"LATCH.ABORT", key, &[reason]);
-        }
+        rebuild::steps(self).for_each(|step| emit(step, key, to));
     }
 
     /// The ids are in no order.
@@ -101,10 +88,13 @@ impl DataType for Latch {
         digest.add(self.count());
         digest.add(self.total());
         digest.add(self.linger());
-        digest.add_bytes(self.reason().unwrap_or_default());
+        for text in [self.set_by(), self.reason(), self.opened_by()] {
+            digest.add_bytes(text.unwrap_or_default());
+        }
         digest.end();
-        for id in self.ids() {
+        for (id, mark) in self.ids().into_iter().flat_map(Ids::iter) {
             digest.add_bytes(id);
+            digest.add(mark as i64);
             digest.end();
         }
     }
@@ -118,7 +108,7 @@ impl DataType for Latch {
     }
 
     fn allocations(&self) -> usize {
-        1 + self.arrived()
+        1 + self.arrived() + self.pending()
     }
 
     fn free(self, lock: Option<Locked<'_>>) {
@@ -132,29 +122,62 @@ impl DataType for Latch {
     }
 }
 
+/// What may be known of an id, in the order in which the ids are saved.
+const MARKS: [Mark; 3] = [Mark::Recorded, Mark::Announced, Mark::Both];
+
 /// `None` if the fields cannot be read; then `None` if they make no latch.
 fn load_fields(from: &mut Reader) -> Option<Option<Latch>> {
     let first = from.load()?;
     let count = (first >> 1).cast_signed(); // 63 bits are never negative
     if first & 1 == 0 {
-        return Some(Latch::restore(count, count, 0, None, Ids::default()));
+        return Some(Latch::restore(Saved { count, total: count, ..Saved::default() }));
     }
     let total = i64::try_from(from.load()?).ok()?;
     let linger = i64::try_from(from.load()?).ok()?;
-    let reason = match from.load()? {
-        0 => None,
-        1 => Some(from.load_bytes()?),
-        _ => return None,
-    };
-    let arrived = from.load()?;
+    let (set_by, reason, opened_by) = (load_text(from)?, load_text(from)?, load_text(from)?);
     // Nothing is reserved for a number that may be a lie.
     let mut ids = Ids::default();
-    for _ in 0..arrived {
-        if !ids.insert(from.load_bytes()?) {
-            return Some(None);
+    for mark in MARKS {
+        for _ in 0..from.load()? {
+            if ids.mark(from.load_bytes()?, mark).is_some() {
+                return Some(None);
+            }
         }
     }
-    Some(Latch::restore(count, total, linger, reason, ids))
+    Some(Latch::restore(Saved { count, total, linger, set_by, reason, opened_by, ids }))
+}
+
+/// `None` if the field cannot be read; then `None` if there is no text.
+fn load_text(from: &mut Reader) -> Option<Option<Box<[u8]>>> {
+    match from.load()? {
+        0 => Some(None),
+        1 => from.load_bytes().map(Some),
+        _ => None,
+    }
+}
+
+/// Writes a command that makes the latch of a key what it is.
+fn emit(step: Step<'_>, key: Str<'_>, to: &mut Rewriter) {
+    match step {
+        Step::Set { count, linger, set_by } => {
+            let (count, seconds) = (count.to_string(), format_seconds(linger));
+            let mut args = vec![count.as_bytes()];
+            args.extend(set_by.into_iter().flat_map(|id| [&b"ID"[..], id]));
+            if linger > 0 {
+                args.extend([&b"LINGER"[..], seconds.as_bytes()]);
+            }
+            to.emit(c"LATCH.SET", key, &args);
+        }
+        Step::Add(id) => to.emit(c"LATCH.ADD", key, &[b"1", b"ID", id]),
+        Step::CountDown { by, id } => {
+            let by = by.to_string();
+            match id {
+                Some(id) => to.emit(c"LATCH.COUNTDOWN", key, &[by.as_bytes(), b"ID", id]),
+                None => to.emit(c"LATCH.COUNTDOWN", key, &[by.as_bytes()]),
+            }
+        }
+        Step::Abort(reason) => to.emit(c"LATCH.ABORT", key, &[reason]),
+    }
 }
 
 impl Mover for Defrag {

@@ -9,8 +9,9 @@ use super::options::KEY;
 use super::{announce, existing};
 use crate::args::Args;
 use crate::error::Error;
-use crate::latch::MAX_COUNT;
+use crate::latch::{Addition, MAX_COUNT};
 use crate::payload::Key;
+use crate::stats;
 
 /// Raises the count of a closed latch.
 #[derive(Debug)]
@@ -34,11 +35,19 @@ impl Command for Add {
     fn run(call: Call<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
         let Request { name, by } = Request::parse(Args::new(args))?;
         let mut key = Key::write(*call, *name);
-        let count = existing(&mut key)?.add(by)?;
+        let addition = existing(&mut key)?.add(by, None)?;
         drop(key);
-        call.replicate_verbatim();
-        announce(*call, *name, c"latch.add");
-        Ok(Reply::Integer(count))
+        match addition {
+            Addition::Duplicate(count) => {
+                stats::DUPLICATE.count();
+                Ok(Reply::Integer(count))
+            }
+            Addition::Raised(count) => {
+                call.replicate_verbatim();
+                announce(*call, *name, c"latch.add");
+                Ok(Reply::Integer(count))
+            }
+        }
     }
 }
 

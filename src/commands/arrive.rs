@@ -53,7 +53,7 @@ impl Command for Arrive {
             None => Reply::Null,
         };
         match count_down(call, *name, 1, id, || propagate(call, *name, id))? {
-            Countdown::Opened | Countdown::WasOpen => Ok(Reply::Ok),
+            Countdown::Opened | Countdown::WasOpen | Countdown::Duplicate(0) => Ok(Reply::Ok),
             Countdown::Remaining(_) | Countdown::Duplicate(_) => Ok(parked),
         }
     }
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn who_arrives_waits_unless_it_is_the_last_or_the_latch_is_not_closed() {
-        let mut latch = Latch::new(2, 0);
+        let mut latch = Latch::new(2, 0, None);
         assert!(must_wait(&latch, None) && must_wait(&latch, Some(b"a")));
         latch.count_down(1, Some(b"a")).unwrap();
         assert!(!must_wait(&latch, None) && !must_wait(&latch, Some(b"b")));

@@ -8,6 +8,7 @@ use border::string::Str;
 use super::options::KEY;
 use crate::args::Args;
 use crate::error::Error;
+use crate::latch::Latch;
 use crate::payload::Key;
 
 /// Returns the recorded ids.
@@ -31,9 +32,9 @@ impl Command for Arrived {
 
     fn run(call: Call<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
         let key = Key::read(*call, *Args::new(args).only()?);
-        match key.value()? {
+        match key.value()?.and_then(Latch::ids) {
             None => Ok(Reply::Array(Vec::new())),
-            Some(latch) => Ok(call.reply_with(latch.arrived(), latch.ids())),
+            Some(ids) => Ok(call.reply_with(ids.recorded(), ids.sorted_recorded().into_iter())),
         }
     }
 }

@@ -97,10 +97,10 @@ fn store<'a>(
     options: &Options,
 ) -> Result<(), Error> {
     let opening = if let Some(latch) = key.value_mut()? {
-        reclaim::give_back(call.lock(), latch.reset(count, options.linger));
+        reclaim::give_back(call.lock(), latch.reset(count, options.linger, None));
         latch.opening()
     } else {
-        let opening = make(*call, name, key, Latch::new(count, options.linger));
+        let opening = make(*call, name, key, Latch::new(count, options.linger, None));
         key = Key::write(*call, name);
         let is_there = |latch: &Latch| latch.round() == opening.round;
         if !matches!(key.value(), Ok(Some(latch)) if is_there(latch)) {

@@ -8,31 +8,74 @@ use crate::mover::Mover;
 /// that it must be small; and large, so that there are few.
 pub(crate) const MOST_SLOTS: usize = 512;
 
+/// What is known of an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// It has counted down.
+    Recorded = 0b01,
+    /// It was added.
+    Announced = 0b10,
+    /// It has counted down and was added, in whichever order.
+    Both = 0b11,
+}
+
+impl Mark {
+    /// What is known of the id with this tag; `None` if the slot is free.
+    fn of(tag: u8) -> Option<Self> {
+        match tag & !HASH {
+            0b01 => Some(Self::Recorded),
+            0b10 => Some(Self::Announced),
+            0b11 => Some(Self::Both),
+            _ => None,
+        }
+    }
+
+    /// Whether the id has counted down.
+    pub(crate) fn is_recorded(self) -> bool {
+        self != Self::Announced
+    }
+
+    /// Whether the id was added.
+    pub(crate) fn is_announced(self) -> bool {
+        self != Self::Recorded
+    }
+}
+
 /// Some ids of a set.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Segment {
-    /// For each slot [`FREE`], or the tag of its id: it tells most other ids from the one
-    /// looked for, without following the pointer to them.
+    /// For each slot [`FREE`], or the tag of its id: its mark, and some bits of its hash,
+    /// which tell most other ids from the one looked for, without following the pointer
+    /// to them.
     tags: Box<[u8]>,
     /// Each id in the first slot that was free, from the one of its hash on.
     slots: Box<[Option<Box<[u8]>>]>,
-    len: u32,
+    len: u16,
+    recorded: u16,
+    announced: u16,
     /// How many of the lowest bits are the same in the hashes of all its ids.
-    depth: u32,
+    depth: u8,
 }
 
-/// The tag of a free slot.
+/// The tag of a free slot. All others have a mark.
 const FREE: u8 = 0;
-/// The bit that all other tags have.
-const TAKEN: u8 = 1;
-/// The bits of a tag that come from the hash. That leaves one bit more for something to
-/// be noted of each id.
+/// The bits of a tag that come from the hash. The others are the mark.
 const HASH: u8 = 0b1111_1100;
 
 impl Segment {
     /// The number of ids.
     pub(crate) fn len(&self) -> usize {
-        self.len as usize
+        self.len.into()
+    }
+
+    /// The number of ids that are recorded.
+    pub(crate) fn recorded(&self) -> usize {
+        self.recorded.into()
+    }
+
+    /// The number of ids that are announced.
+    pub(crate) fn announced(&self) -> usize {
+        self.announced.into()
     }
 
     /// The number of slots, 0 or a power of two.
@@ -41,13 +84,21 @@ impl Segment {
     }
 
     /// How many of the lowest bits are the same in the hashes of all its ids.
-    pub(crate) fn depth(&self) -> u32 {
+    pub(crate) fn depth(&self) -> u8 {
         self.depth
     }
 
-    /// The ids, in no order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.slots.iter().flatten().map(|id| &**id)
+    /// The ids and what is known of each, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], Mark)> {
+        let ids = self.tags.iter().zip(&self.slots);
+        ids.filter_map(|(tag, slot)| Some((slot.as_deref()?, Mark::of(*tag)?)))
+    }
+
+    /// The ids of which just this is known, in no order. The others are told by their tags.
+    pub(crate) fn only(&self, mark: Mark) -> impl Iterator<Item = &[u8]> {
+        let ids = self.tags.iter().zip(&self.slots);
+        ids.filter(move |(tag, _)| Mark::of(**tag) == Some(mark))
+            .filter_map(|(_, slot)| slot.as_deref())
     }
 
     /// The memory beside this and the ids themselves, in bytes.
@@ -61,38 +112,55 @@ impl Segment {
         (self.len() + 1) * 8 > self.slots() * 7
     }
 
-    /// Whether this id is there.
-    pub(crate) fn contains(&self, hash: u64, id: &[u8]) -> bool {
-        self.len > 0 && self.find(hash, id).is_ok()
+    /// What is known of this id.
+    pub(crate) fn get(&self, hash: u64, id: &[u8]) -> Option<Mark> {
+        if self.len == 0 {
+            return None;
+        }
+        self.find(hash, id).ok().and_then(|slot| Mark::of(self.tags[slot]))
     }
 
-    /// Adds an id; the segment must not be full. False if it is there already.
-    pub(crate) fn insert(&mut self, hash: u64, id: impl AsRef<[u8]> + Into<Box<[u8]>>) -> bool {
-        let Err(free) = self.find(hash, id.as_ref()) else {
-            return false;
+    /// Adds a mark to an id, and the id if it is not there; the segment must not be full.
+    /// Returns what was known before.
+    pub(crate) fn mark(
+        &mut self,
+        hash: u64,
+        id: impl AsRef<[u8]> + Into<Box<[u8]>>,
+        mark: Mark,
+    ) -> Option<Mark> {
+        let (slot, before) = match self.find(hash, id.as_ref()) {
+            Ok(slot) => (slot, Mark::of(self.tags[slot])),
+            Err(free) => {
+                self.tags[free] = hash_bits(hash);
+                self.slots[free] = Some(id.into());
+                self.len += 1;
+                (free, None)
+            }
         };
-        self.tags[free] = tag(hash);
-        self.slots[free] = Some(id.into());
-        self.len += 1;
-        true
+        self.tags[slot] |= mark as u8;
+        let is_new = |is: fn(Mark) -> bool| is(mark) && !before.is_some_and(is);
+        self.recorded += u16::from(is_new(Mark::is_recorded));
+        self.announced += u16::from(is_new(Mark::is_announced));
+        before
     }
 
     /// Doubles the number of slots. `hash` is that of the set.
     pub(crate) fn grow(&mut self, hash: impl Fn(&[u8]) -> u64) {
         let slots = (2 * self.slots()).max(4);
         let old = mem::replace(self, Self::with_slots(slots, self.depth));
-        for id in old.slots.into_iter().flatten() {
-            self.insert(hash(&id), id);
+        for (id, mark) in old.into_ids() {
+            self.mark(hash(&id), id, mark);
         }
     }
 
     /// Divides the ids by one more bit of their hashes: where that is 0, and where it is 1.
     pub(crate) fn split(self, hash: impl Fn(&[u8]) -> u64) -> [Self; 2] {
-        let half = || Self::with_slots(self.slots.len(), self.depth + 1);
+        let depth = self.depth;
+        let half = || Self::with_slots(self.slots.len(), depth + 1);
         let mut halves = [half(), half()];
-        for id in self.slots.into_iter().flatten() {
+        for (id, mark) in self.into_ids() {
             let hash = hash(&id);
-            halves[usize::from(hash >> self.depth & 1 == 1)].insert(hash, id);
+            halves[usize::from(hash >> depth & 1 == 1)].mark(hash, id, mark);
         }
         halves
     }
@@ -106,12 +174,17 @@ impl Segment {
         }
     }
 
-    fn with_slots(slots: usize, depth: u32) -> Self {
+    fn into_ids(self) -> impl Iterator<Item = (Box<[u8]>, Mark)> {
+        let ids = self.tags.into_iter().zip(self.slots);
+        ids.filter_map(|(tag, slot)| Some((slot?, Mark::of(tag)?)))
+    }
+
+    fn with_slots(slots: usize, depth: u8) -> Self {
         Self {
             tags: iter::repeat_n(FREE, slots).collect(),
             slots: iter::repeat_with(|| None).take(slots).collect(),
-            len: 0,
             depth,
+            ..Self::default()
         }
     }
 
@@ -125,7 +198,7 @@ impl Segment {
             if found == FREE {
                 return Err(slot);
             }
-            if found == tag(hash) && self.slots[slot].as_deref() == Some(id) {
+            if found & HASH == hash_bits(hash) && self.slots[slot].as_deref() == Some(id) {
                 return Ok(slot);
             }
             slot = (slot + 1) & last;
@@ -138,10 +211,10 @@ fn first_slot(hash: u64) -> usize {
     (hash >> 32) as usize
 }
 
-/// The tag of the ids with this hash, of the bits that are furthest from those that choose
-/// segment and slot.
-fn tag(hash: u64) -> u8 {
-    hash.to_be_bytes()[0] & HASH | TAKEN
+/// What the tags of the ids with this hash have of it: the bits that are furthest from those
+/// that choose segment and slot.
+fn hash_bits(hash: u64) -> u8 {
+    hash.to_be_bytes()[0] & HASH
 }
 
 #[cfg(test)]
@@ -150,16 +223,18 @@ mod tests {
 
     #[test]
     fn ids_that_begin_at_one_slot_are_told_apart_by_their_tags() {
-        let tags: Vec<_> = (0..64).map(|bits: u64| tag(bits << 58)).collect();
+        let tags: Vec<_> = (0..64).map(|bits: u64| hash_bits(bits << 58)).collect();
         assert!((1..64).all(|nth| !tags[..nth].contains(&tags[nth])));
-        assert!(!tags.contains(&FREE));
     }
 
     #[test]
-    fn a_tag_has_room_for_a_note() {
+    fn a_tag_has_a_mark_beside_the_hash_unless_its_slot_is_free() {
+        assert_eq!(Mark::of(FREE), None);
         for hash in [0, u64::MAX, 1 << 57] {
-            assert_eq!(tag(hash) & !(HASH | TAKEN), 0);
+            for mark in [Mark::Recorded, Mark::Announced, Mark::Both] {
+                let tag = hash_bits(hash) | mark as u8;
+                assert_eq!((Mark::of(tag), tag & HASH), (Some(mark), hash_bits(hash)));
+            }
         }
-        assert_eq!((HASH | TAKEN).count_zeros(), 1);
     }
 }

@@ -7,21 +7,26 @@ use crate::mover::tests::Hasty;
 use proptest::prelude::*;
 
 fn ids(latch: &Latch) -> Vec<&[u8]> {
-    let mut ids: Vec<_> = latch.ids().collect();
-    ids.sort_unstable();
-    ids
+    latch.ids().map(Ids::sorted_recorded).unwrap_or_default()
 }
 
 /// Saves and restores.
 fn restored(latch: &Latch) -> Option<Latch> {
-    let reason = latch.reason().map(Into::into);
-    Latch::restore(latch.count(), latch.total(), latch.linger(), reason, set(latch.ids()))
+    Latch::restore(Saved {
+        count: latch.count(),
+        total: latch.total(),
+        linger: latch.linger(),
+        set_by: latch.set_by().map(Into::into),
+        reason: latch.reason().map(Into::into),
+        opened_by: latch.opened_by().map(Into::into),
+        ids: latch.ids().cloned().unwrap_or_default(),
+    })
 }
 
 fn set<'a>(ids: impl IntoIterator<Item = &'a [u8]>) -> Ids {
     let mut set = Ids::default();
     for id in ids {
-        set.insert(id);
+        set.record(id);
     }
     set
 }
@@ -35,13 +40,13 @@ fn content(latch: &Latch) -> Content<'_> {
 
 #[test]
 fn a_latch_is_as_it_was_made() {
-    assert_eq!(content(&Latch::new(3, 0)), (3, 3, 0, None, vec![]));
-    assert_eq!(content(&Latch::new(3, 500)), (3, 3, 500, None, vec![]));
+    assert_eq!(content(&Latch::new(3, 0, None)), (3, 3, 0, None, vec![]));
+    assert_eq!(content(&Latch::new(3, 500, None)), (3, 3, 500, None, vec![]));
 }
 
 #[test]
 fn counts_down_to_one_and_then_opens() {
-    let mut latch = Latch::new(3, 0);
+    let mut latch = Latch::new(3, 0, None);
     assert_eq!(latch.count_down(1, None), Ok(Countdown::Remaining(2)));
     assert_eq!(latch.count_down(1, None), Ok(Countdown::Remaining(1)));
     assert_eq!(latch.state(), State::Closed);
@@ -51,13 +56,13 @@ fn counts_down_to_one_and_then_opens() {
 
 #[test]
 fn a_countdown_past_zero_opens() {
-    assert_eq!(Latch::new(2, 0).count_down(MAX_COUNT, None), Ok(Countdown::Opened));
-    assert_eq!(Latch::new(MAX_COUNT, 0).count_down(MAX_COUNT, None), Ok(Countdown::Opened));
+    assert_eq!(Latch::new(2, 0, None).count_down(MAX_COUNT, None), Ok(Countdown::Opened));
+    assert_eq!(Latch::new(MAX_COUNT, 0, None).count_down(MAX_COUNT, None), Ok(Countdown::Opened));
 }
 
 #[test]
 fn an_open_latch_counts_nothing_and_records_nothing() {
-    let mut latch = Latch::new(0, 500);
+    let mut latch = Latch::new(0, 500, None);
     assert_eq!(latch.state(), State::Open);
     assert_eq!(latch.count_down(1, Some(b"a")), Ok(Countdown::WasOpen));
     assert_eq!(latch.arrived(), 0);
@@ -65,7 +70,7 @@ fn an_open_latch_counts_nothing_and_records_nothing() {
 
 #[test]
 fn an_id_counts_once() {
-    let mut latch = Latch::new(5, 0);
+    let mut latch = Latch::new(5, 0, None);
     assert_eq!(latch.count_down(2, Some(b"a")), Ok(Countdown::Remaining(3)));
     assert_eq!(latch.count_down(2, Some(b"a")), Ok(Countdown::Duplicate(3)));
     assert_eq!(latch.count_down(1, Some(b"b")), Ok(Countdown::Remaining(2)));
@@ -76,26 +81,26 @@ fn an_id_counts_once() {
 
 #[test]
 fn adding_raises_the_count_and_the_total() {
-    let mut latch = Latch::new(2, 0);
+    let mut latch = Latch::new(2, 0, None);
     latch.count_down(1, None).unwrap();
-    assert_eq!(latch.add(3), Ok(4));
+    assert_eq!(latch.add(3, None), Ok(Addition::Raised(4)));
     assert_eq!((latch.count(), latch.total()), (4, 5));
 }
 
 #[test]
 fn adding_too_much_changes_nothing() {
-    let mut latch = Latch::new(2, 0);
-    assert_eq!(latch.add(MAX_COUNT - 1), Err(Error::Overflow));
+    let mut latch = Latch::new(2, 0, None);
+    assert_eq!(latch.add(MAX_COUNT - 1, None), Err(Error::Overflow));
     assert_eq!((latch.count(), latch.total()), (2, 2));
-    assert_eq!(latch.add(MAX_COUNT - 2), Ok(MAX_COUNT));
+    assert_eq!(latch.add(MAX_COUNT - 2, None), Ok(Addition::Raised(MAX_COUNT)));
     // The total cannot grow either, though the count could.
     latch.count_down(10, None).unwrap();
-    assert_eq!(latch.add(1), Err(Error::Overflow));
+    assert_eq!(latch.add(1, None), Err(Error::Overflow));
 }
 
 #[test]
 fn the_first_reason_of_an_abort_stays() {
-    let mut latch = Latch::new(2, 0);
+    let mut latch = Latch::new(2, 0, None);
     assert_eq!(latch.abort(b"disk full"), Ok(true));
     assert_eq!(latch.abort(b"other"), Ok(false));
     assert_eq!(latch.state(), State::Aborted(b"disk full"));
@@ -104,28 +109,28 @@ fn the_first_reason_of_an_abort_stays() {
 
 #[test]
 fn an_aborted_latch_refuses_with_the_reason() {
-    let mut latch = Latch::new(2, 0);
+    let mut latch = Latch::new(2, 0, None);
     latch.abort(b"why").unwrap();
     let aborted = Error::Aborted(b"why"[..].into());
     assert_eq!(latch.count_down(1, Some(b"a")), Err(aborted.clone()));
-    assert_eq!(latch.add(1), Err(aborted));
+    assert_eq!(latch.add(1, None), Err(aborted));
     assert_eq!((latch.count(), latch.arrived()), (2, 0));
 }
 
 #[test]
 fn an_open_latch_can_be_neither_aborted_nor_raised() {
-    let mut latch = Latch::new(0, 500);
+    let mut latch = Latch::new(0, 500, None);
     assert_eq!(latch.abort(b"why"), Err(Error::Open));
-    assert_eq!(latch.add(1), Err(Error::Open));
+    assert_eq!(latch.add(1, None), Err(Error::Open));
     assert_eq!(latch.state(), State::Open);
 }
 
 #[test]
 fn a_reset_forgets_everything_but_the_round_of_a_closed_latch() {
-    let mut latch = Latch::new(5, 500);
+    let mut latch = Latch::new(5, 500, None);
     let round = latch.round();
     latch.count_down(2, Some(b"a")).unwrap();
-    let old = latch.reset(7, 0);
+    let old = latch.reset(7, 0, None);
     assert_eq!(content(&latch), (7, 7, 0, None, vec![]));
     assert_eq!(latch.round(), round);
     assert_eq!(content(&old), (3, 5, 500, None, vec![&b"a"[..]]), "what is to be given back");
@@ -134,12 +139,12 @@ fn a_reset_forgets_everything_but_the_round_of_a_closed_latch() {
 
 #[test]
 fn a_latch_that_was_open_or_aborted_is_reset_to_another_round() {
-    let open = Latch::new(0, 500);
-    let mut aborted = Latch::new(1, 0);
+    let open = Latch::new(0, 500, None);
+    let mut aborted = Latch::new(1, 0, None);
     aborted.abort(b"why").unwrap();
     for mut latch in [open, aborted] {
         let round = latch.round();
-        latch.reset(1, 0);
+        latch.reset(1, 0, None);
         assert_eq!(latch.state(), State::Closed);
         assert_ne!(latch.round(), round);
     }
@@ -147,7 +152,7 @@ fn a_latch_that_was_open_or_aborted_is_reset_to_another_round() {
 
 #[test]
 fn a_copy_is_another_round() {
-    let mut latch = Latch::new(5, 500);
+    let mut latch = Latch::new(5, 500, None);
     latch.count_down(2, Some(b"a")).unwrap();
     let copy = latch.copy();
     assert_eq!(content(&copy), content(&latch));
@@ -158,7 +163,8 @@ fn a_copy_is_another_round() {
 fn what_no_latch_can_be_is_not_restored() {
     let restore = |count, total, linger, reason: Option<&[u8]>, ids: &[&[u8]]| {
         let ids = set(ids.iter().copied());
-        Latch::restore(count, total, linger, reason.map(Into::into), ids).is_some()
+        let reason = reason.map(Into::into);
+        Latch::restore(Saved { count, total, linger, reason, ids, ..Saved::default() }).is_some()
     };
     let long = [b'x'; MAX_TEXT + 1];
     assert!(restore(1, 1, 0, None, &[]));
@@ -182,7 +188,7 @@ fn what_no_latch_can_be_is_not_restored() {
 
 #[test]
 fn all_its_memory_can_be_moved_and_it_stays_what_it_is() {
-    let mut latch = Latch::new(5000, 1000);
+    let mut latch = Latch::new(5000, 1000, None);
     for id in 0..3000 {
         latch.count_down(1, Some(format!("id {id}").as_bytes())).unwrap();
     }
@@ -199,18 +205,18 @@ fn all_its_memory_can_be_moved_and_it_stays_what_it_is() {
     assert_eq!(mover.values, 1, "what most latches do without");
     assert!(mover.slices.len() > 1 + 1 + 3000, "the reason, the directory, the ids, the tables");
     assert_eq!(content(&latch), content(&before));
-    assert_eq!(Latch::new(1, 0).defragment(0, &mut mover), None);
+    assert_eq!(Latch::new(1, 0, None).defragment(0, &mut mover), None);
 }
 
 #[test]
 fn only_a_latch_with_ids_a_time_to_linger_or_a_reason_takes_more_memory() {
-    let plain = Latch::new(5, 0);
-    let mut counted = Latch::new(5, 0);
+    let plain = Latch::new(5, 0, None);
+    let mut counted = Latch::new(5, 0, None);
     counted.count_down(1, Some(b"a")).unwrap();
-    let mut aborted = Latch::new(5, 0);
+    let mut aborted = Latch::new(5, 0, None);
     aborted.abort(b"why").unwrap();
     for (latch, more) in
-        [(plain, false), (Latch::new(5, 500), true), (counted, true), (aborted, true)]
+        [(plain, false), (Latch::new(5, 500, None), true), (counted, true), (aborted, true)]
     {
         assert_eq!(latch.has_extra(), more, "{latch:?}");
         assert_eq!(latch.extra_memory(0) > 0, more, "{latch:?}");
@@ -220,18 +226,18 @@ fn only_a_latch_with_ids_a_time_to_linger_or_a_reason_takes_more_memory() {
 
 #[test]
 fn its_memory_is_that_of_its_parts() {
-    let mut latch = Latch::new(5, 500);
+    let mut latch = Latch::new(5, 500, None);
     assert_eq!(latch.extra_memory(0), size_of::<Extra>());
     latch.count_down(1, Some(b"a")).unwrap();
     latch.count_down(1, Some(b"bcd")).unwrap();
     latch.abort(b"reason").unwrap();
-    let table = set(latch.ids()).table_memory();
+    let table = latch.ids().unwrap().table_memory();
     assert_eq!(latch.extra_memory(0), size_of::<Extra>() + table + 4 + 6);
 }
 
 #[test]
 fn its_memory_is_told_from_some_of_its_ids_if_they_are_alike() {
-    let mut latch = Latch::new(500, 0);
+    let mut latch = Latch::new(500, 0, None);
     for id in 100..400 {
         latch.count_down(1, Some(format!("id {id}").as_bytes())).unwrap();
     }
@@ -268,7 +274,7 @@ proptest! {
         count in 1..20_i64,
         steps in prop::collection::vec(step(), 0..40),
     ) {
-        let mut latch = Latch::new(count, 1);
+        let mut latch = Latch::new(count, 1, None);
         let (mut expected, mut total) = (count, count);
         let mut counted: BTreeSet<u8> = BTreeSet::new();
         let mut aborted = false;
@@ -284,7 +290,7 @@ proptest! {
                     }
                 }
                 Step::Add(by) => {
-                    let added = latch.add(by).is_ok();
+                    let added = latch.add(by, None).is_ok();
                     prop_assert_eq!(added, !aborted && expected > 0);
                     if added {
                         (expected, total) = (expected + by, total + by);
@@ -292,7 +298,7 @@ proptest! {
                 }
                 Step::Abort => aborted |= latch.abort(b"why") == Ok(true),
                 Step::Reset(count, linger) => {
-                    latch.reset(count, linger.max(i64::from(count == 0)));
+                    latch.reset(count, linger.max(i64::from(count == 0)), None);
                     (expected, total, aborted) = (count, count, false);
                     counted.clear();
                 }
