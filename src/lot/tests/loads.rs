@@ -166,7 +166,8 @@ fn of_two_latches_that_were_taken_from_a_key_the_last_may_be_back() {
 
 #[test]
 fn who_was_there_before_a_load_is_still_before_who_came_after() {
-    let takings: [fn(&mut Lot<Handle>, &[(&'static str, Round)]); 2] = [
+    type Take = fn(&mut Lot<Handle>, &[(&'static str, Round)]);
+    let takings: [Take; 2] = [
         |lot, _| lot.flush(None, 0),
         |lot, latches| {
             for (key, round) in latches {
