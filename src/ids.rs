@@ -90,7 +90,6 @@ impl Ids {
 
     /// The first ids of all that are announced and not recorded, `most` of them, in the
     /// order of their bytes.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for LATCH.PENDING, which is to come"))]
     pub(crate) fn first_pending(&self, most: usize) -> Vec<&[u8]> {
         let mut first = BinaryHeap::new();
         for id in self.only(Mark::Announced) {
