@@ -3,7 +3,6 @@
 
 mod segment;
 
-use std::collections::BinaryHeap;
 use std::hash::{BuildHasher, RandomState};
 use std::{iter, mem, slice, vec};
 
@@ -91,17 +90,18 @@ impl Ids {
     /// The first ids of all that are announced and not recorded, `most` of them, in the
     /// order of their bytes.
     pub(crate) fn first_pending(&self, most: usize) -> Vec<&[u8]> {
-        let mut first = BinaryHeap::new();
+        let mut first = Vec::new();
         for id in self.only(Mark::Announced) {
-            if first.len() < most {
-                first.push(id);
-            } else if let Some(mut last) = first.peek_mut()
-                && id < *last
-            {
-                *last = id;
+            first.push(id);
+            // Twice as many are kept, so that the selection costs little for each of them.
+            if first.len() / 2 > most {
+                first.select_nth_unstable(most);
+                first.truncate(most);
             }
         }
-        first.into_sorted_vec()
+        first.sort_unstable();
+        first.truncate(most);
+        first
     }
 
     /// The set in pieces that are small.

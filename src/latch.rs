@@ -405,3 +405,7 @@ pub(crate) fn is_reason(reason: &[u8]) -> bool {
 #[cfg(test)]
 #[path = "latch/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "latch/annex.rs"]
+mod annex;

@@ -55,3 +55,7 @@ pub(crate) fn steps(latch: &Latch) -> impl Iterator<Item = Step<'_>> {
     let abort = latch.reason().map(Step::Abort);
     iter::once(set).chain(additions).chain(first).chain(countdowns).chain(last).chain(abort)
 }
+
+#[cfg(test)]
+#[path = "rebuild/tests.rs"]
+mod tests;

@@ -178,8 +178,16 @@ fn a_rewritten_file_has_nothing_but_commands_that_a_client_could_send() {
         "LATCH.COUNTDOWN aborted 2 ID one",
         "LATCH.ADD aborted 1",
         "LATCH.ABORT aborted unlucky",
+        "LATCH.SET planned 1 ID planner",
+        "LATCH.ADD planned 3 ID part",
+        "LATCH.COUNTDOWN planned ID part",
+        "LATCH.SET parted 1 LINGER 1000",
+        "LATCH.ADD parted 1 ID part",
+        "LATCH.ADD parted 1",
+        "LATCH.COUNTDOWN parted 9 ID part",
+        "PERSIST parted",
     ] {
-        server.run(line);
+        assert!(!matches!(server.run(line), Reply::Error(_)), "{line}");
     }
     rewrite(&server);
     let mut by_key = BTreeMap::<String, Vec<String>>::new();
@@ -193,14 +201,21 @@ fn a_rewritten_file_has_nothing_but_commands_that_a_client_could_send() {
         [
             "SELECT 0",
             "LATCH.SET aborted 10 LINGER 1.500",
-            "LATCH.COUNTDOWN aborted 1 ID one",
             "LATCH.COUNTDOWN aborted 1",
+            "LATCH.COUNTDOWN aborted 1 ID one",
             "LATCH.ABORT aborted unlucky",
             "LATCH.SET counted 7",
             "LATCH.COUNTDOWN counted 3",
             "LATCH.SET drained 9223372036854775807",
             "LATCH.COUNTDOWN drained 9223372036854775806",
             "LATCH.SET fresh 7",
+            "LATCH.SET parted 2 LINGER 1000.000",
+            "LATCH.ADD parted 1 ID part",
+            "LATCH.COUNTDOWN parted 2",
+            "LATCH.COUNTDOWN parted 1 ID part",
+            "LATCH.SET planned 3 ID planner",
+            "LATCH.ADD planned 1 ID part",
+            "LATCH.COUNTDOWN planned 1 ID part",
             "LATCH.SET timed 5",
             "LATCH.COUNTDOWN timed 1",
             "PEXPIREAT timed 99999999999999",

@@ -1,10 +1,11 @@
 //! Payloads that nobody dumped.
 
 mod common;
-
-use std::collections::HashSet;
+#[path = "payload/meaning.rs"]
+mod meaning;
 
 use common::*;
+use meaning::{Latch, MAX_LINGER, Meaning, UNSIGNED, meaning, number, number_of};
 
 /// Ends each payload: the version of the format and a checksum.
 const FOOTER: usize = 2 + 8;
@@ -26,139 +27,6 @@ fn the_checksum_is_the_one_of_the_server() {
     assert_eq!(crc64(covered).to_le_bytes(), checksum);
 }
 
-/// What a payload is, by its bytes.
-#[derive(Debug, PartialEq, Eq)]
-enum Meaning {
-    Latch(Latch),
-    /// One of ours that cannot be a latch.
-    Impossible,
-    /// Damaged where the server looks, not the module.
-    Broken,
-    /// A value of a type that is not ours.
-    Foreign,
-}
-
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Latch {
-    count: i64,
-    total: i64,
-    linger: i64,
-    reason: Option<Vec<u8>>,
-    ids: HashSet<Vec<u8>>,
-}
-
-/// The value of a module.
-const MODULE: u8 = 7;
-/// What kind of field comes next.
-const UNSIGNED: u64 = 2;
-const STRING: u64 = 5;
-/// The value of a module ends.
-const END: u64 = 0;
-/// The longest time to linger, in ms.
-const MAX_LINGER: i64 = 1 << 50;
-/// The version that the module reads and writes.
-const ENCODING: u64 = 1;
-
-/// The meaning of a payload, written from the description of the format. `id`
-/// is the one of the module. What ends too early goes on in the footer: the
-/// server reads that too.
-fn meaning(payload: &[u8], id: u64) -> Meaning {
-    let mut rest = payload;
-    if rest.split_off_first() != Some(&MODULE) {
-        return Meaning::Foreign;
-    }
-    let Some(found) = number(&mut rest).filter(|found| found >> 10 == id >> 10) else {
-        return Meaning::Broken;
-    };
-    if found & 0x3ff != ENCODING {
-        return Meaning::Impossible;
-    }
-    match latch(&mut rest).filter(Latch::is_possible) {
-        None => Meaning::Impossible,
-        Some(latch) if number(&mut rest) == Some(END) => Meaning::Latch(latch),
-        Some(_) => Meaning::Broken,
-    }
-}
-
-impl Latch {
-    fn is_possible(&self) -> bool {
-        let is_text = |text: &Vec<u8>| (1..=1024).contains(&text.len());
-        let is_line = |text: &Vec<u8>| !text.iter().any(|byte| b"\r\n\0".contains(byte));
-        let is_open = self.count == 0;
-        self.count <= self.total
-            && (!is_open || self.linger > 0 && self.reason.is_none())
-            && self.total - self.count >= i64::try_from(self.ids.len()).unwrap()
-            && self.linger <= MAX_LINGER
-            && self.ids.iter().all(is_text)
-            && self.reason.iter().all(|reason| is_text(reason) && is_line(reason))
-    }
-}
-
-/// Takes the fields of a latch off the front.
-fn latch(rest: &mut &[u8]) -> Option<Latch> {
-    let first = unsigned(rest)?;
-    let count = (first >> 1).try_into().unwrap();
-    if first % 2 == 0 {
-        return Some(Latch { count, total: count, ..Latch::default() });
-    }
-    let (total, linger) = (integer(rest)?, integer(rest)?);
-    let reason = match integer(rest)? {
-        0 => None,
-        1 => Some(text(rest)?),
-        _ => return None,
-    };
-    let mut ids = HashSet::new();
-    for _ in 0..integer(rest)? {
-        if !ids.insert(text(rest)?) {
-            return None;
-        }
-    }
-    Some(Latch { count, total, linger, reason, ids })
-}
-
-fn unsigned(rest: &mut &[u8]) -> Option<u64> {
-    number(rest).filter(|&kind| kind == UNSIGNED)?;
-    number(rest)
-}
-
-fn integer(rest: &mut &[u8]) -> Option<i64> {
-    unsigned(rest)?.try_into().ok()
-}
-
-fn text(rest: &mut &[u8]) -> Option<Vec<u8>> {
-    number(rest).filter(|&kind| kind == STRING)?;
-    // A number may be packed; one of four bytes or compressed text is too
-    // long to be in these payloads.
-    let packed = |value: i16| Some(value.to_string().into_bytes());
-    match *rest.first()? {
-        0xc0 => packed(i8::from_le_bytes([rest.split_off(..2)?[1]]).into()),
-        0xc1 => packed(i16::from_le_bytes(rest.split_off(..3)?[1..].try_into().unwrap())),
-        0xc2 => {
-            let bytes = rest.split_off(..5)?[1..].try_into().unwrap();
-            Some(i32::from_le_bytes(bytes).to_string().into_bytes())
-        }
-        0xc3.. => None,
-        _ => {
-            let len = usize::try_from(number(rest)?).ok()?;
-            Some(rest.split_off(..len)?.to_vec())
-        }
-    }
-}
-
-/// Takes a number of any width off the front.
-fn number(rest: &mut &[u8]) -> Option<u64> {
-    let first = *rest.split_off_first()?;
-    let (high, width) = match first {
-        0x00..=0x3f | 0xc0..=0xff => (first & 0x3f, 0),
-        0x40..=0x7f => (first & 0x3f, 1),
-        0x80 => (0, 4),
-        0x81 => (0, 8),
-        _ => return None,
-    };
-    let bytes = rest.split_off(..width)?;
-    Some(bytes.iter().fold(u64::from(high), |sum, &byte| sum << 8 | u64::from(byte)))
-}
-
 /// Restores payloads, and checks that each is taken for what it means.
 struct Judge {
     server: Server,
@@ -172,14 +40,25 @@ impl Judge {
     fn new() -> Judge {
         let (server, payload) = dumped();
         let mut client = server.client();
-        client.run("LATCH.SET rich 10 LINGER 1.5");
-        client.run("LATCH.COUNTDOWN rich 2 ID one");
-        client.run("LATCH.COUNTDOWN rich ID 7");
-        client.call(["LATCH.ABORT", "rich", "bad luck"]);
-        client.run("LATCH.SET fresh 300");
-        let mut bodies = vec![payload, dump(&mut client, "rich"), dump(&mut client, "fresh")];
+        for line in [
+            "LATCH.SET rich 10 ID planner LINGER 1.5",
+            "LATCH.ADD rich 2 ID 7",
+            "LATCH.ADD rich 1 ID part",
+            "LATCH.COUNTDOWN rich 2 ID one",
+            "LATCH.COUNTDOWN rich ID 7",
+            "LATCH.ABORT rich unlucky",
+            "LATCH.SET open 1 LINGER 1",
+            "LATCH.ADD open 2 ID a",
+            "LATCH.COUNTDOWN open ID b",
+            "LATCH.COUNTDOWN open 9 ID a",
+            "LATCH.SET fresh 300",
+        ] {
+            assert!(!matches!(client.run(line), Reply::Error(_)), "{line}");
+        }
+        let mut bodies = vec![payload];
+        bodies.extend(["rich", "open", "fresh"].map(|key| dump(&mut client, key)));
         bodies.iter_mut().for_each(|body| body.truncate(body.len() - FOOTER));
-        client.run("DEL rich fresh");
+        client.run("DEL rich open fresh");
         let id = number(&mut &bodies[0][1..]).expect("the id of the module");
         Judge { server, client, id, bodies }
     }
@@ -228,18 +107,25 @@ impl Judge {
     #[track_caller]
     fn check_latch(&mut self, latch: &Latch) {
         let client = &mut self.client;
-        let total = latch.total.to_string();
+        let first = (latch.total - number_of(latch.announced())).to_string();
         let linger = format!("{}.{:03}", latch.linger / 1000, latch.linger % 1000);
-        let mut make = cmd!["LATCH.SET", "same", total, "LINGER", linger].to_vec();
-        make.truncate(if latch.linger > 0 { 5 } else { 3 });
+        let mut make = cmd!["LATCH.SET", "same", first].to_vec();
+        make.extend(latch.set_by.iter().flat_map(|id| cmd!["ID", id]));
+        make.extend((latch.linger > 0).then(|| cmd!["LINGER", linger]).into_iter().flatten());
         assert_eq!(client.call(make), ok(), "{latch:?}");
-        for id in &latch.ids {
+        for id in latch.announced() {
+            client.call(cmd!["LATCH.ADD", "same", "1", "ID", id]).int();
+        }
+        // What opened it comes last.
+        let rest = latch.total - latch.count - number_of(latch.recorded());
+        let rest = (rest > 0).then(|| format!("LATCH.COUNTDOWN same {rest}"));
+        let (before, after) = if latch.opened_by.is_some() { (rest, None) } else { (None, rest) };
+        before.into_iter().for_each(|line| assert!(client.run(&line).int() > 0));
+        let others = latch.recorded().filter(|id| Some(*id) != latch.opened_by.as_ref());
+        for id in others.chain(&latch.opened_by) {
             client.call(cmd!["LATCH.COUNTDOWN", "same", "ID", id]).int();
         }
-        let rest = latch.total - latch.count - i64::try_from(latch.ids.len()).unwrap();
-        if rest > 0 {
-            client.run(&format!("LATCH.COUNTDOWN same {rest}"));
-        }
+        after.into_iter().for_each(|line| assert_eq!(client.run(&line), int(latch.count)));
         if let Some(reason) = &latch.reason {
             client.call(cmd!["LATCH.ABORT", "same", reason]);
         }
@@ -276,19 +162,29 @@ impl Drop for Judge {
 fn the_format_is_understood_by_this_test() {
     let mut judge = Judge::new();
     let plain = Latch { count: 297, total: 300, ..Latch::default() };
+    let ids = |ids: &[&str]| ids.iter().map(|id| id.as_bytes().to_vec()).collect();
     let rich = Latch {
-        count: 7,
-        total: 10,
+        count: 10,
+        total: 13,
         linger: 1500,
-        reason: Some(b"bad luck".to_vec()),
-        ids: [b"one".to_vec(), b"7".to_vec()].into(),
+        set_by: Some(b"planner".to_vec()),
+        reason: Some(b"unlucky".to_vec()),
+        opened_by: None,
+        ids: [ids(&["one"]), ids(&["part"]), ids(&["7"])],
+    };
+    let open = Latch {
+        total: 3,
+        linger: 1000,
+        opened_by: Some(b"a".to_vec()),
+        ids: [ids(&["b"]), ids(&[]), ids(&["a"])],
+        ..Latch::default()
     };
     let fresh = Latch { count: 300, total: 300, ..Latch::default() };
-    for (body, latch) in judge.bodies.iter().zip([plain, rich, fresh]) {
-        assert_eq!(meaning(&sealed(body), judge.id), Meaning::Latch(latch));
+    for (body, latch) in judge.bodies.iter().zip([plain, rich, open, fresh]) {
+        assert_eq!(meaning(&sealed(body), judge.id), Meaning::Latch(latch.into()));
     }
     // A latch as it was made is one number.
-    assert_eq!(ModuleValue::of(&sealed(&judge.bodies[2])).fields, [Field::Number(600)]);
+    assert_eq!(ModuleValue::of(&sealed(&judge.bodies[3])).fields, [Field::Number(600)]);
     judge.restore(judge.bodies.clone());
 }
 
@@ -361,11 +257,12 @@ fn forged_numbers_are_refused_unless_they_make_a_latch() {
     for linger in [0, 1, 999, 1000, longest, longest + 1, MAX, MAX + 1, u64::MAX] {
         judge.restore([forged(&judge, |value| value.fields[2] = Field::Number(linger))]);
     }
-    for aborted in numbers {
-        judge.restore([forged(&judge, |value| value.fields[3] = Field::Number(aborted))]);
-    }
-    for arrived in numbers {
-        judge.restore([forged(&judge, |value| value.fields[4] = Field::Number(arrived))]);
+    // Whether there are texts, and the numbers of ids.
+    for field in 3..9 {
+        judge.restore(
+            numbers
+                .map(|number| forged(&judge, |value| value.fields[field] = Field::Number(number))),
+        );
     }
 }
 
@@ -376,23 +273,60 @@ fn forged_texts_are_refused_unless_they_make_a_latch() {
     let texts: [&[u8]; 9] =
         [b"", b"x", &long[..1024], &long, b"a\rb", b"a\nb", b"a\0b", b"\xff", b"12"];
     for text in texts.map(|text| Field::Bytes(text.to_vec())) {
-        judge.restore([forged(&judge, |value| {
-            value.fields.splice(3..4, [Field::Number(1), text.clone()]);
-        })]);
-        // Three countdowns were counted: there can be no more ids.
-        for others in [vec![], vec!["a", "b"], vec!["a", "a"], vec!["a", "b", "c"]] {
+        for field in 3..6 {
             judge.restore([forged(&judge, |value| {
-                let ids = others.iter().map(|id| Field::Bytes(id.as_bytes().to_vec()));
-                let arrived = Field::Number(others.len() as u64 + 1);
-                value.fields.splice(4.., [arrived, text.clone()].into_iter().chain(ids));
+                value.fields.splice(field..=field, [Field::Number(1), text.clone()]);
             })]);
+        }
+        // Three countdowns were counted: there can be no more recorded ids.
+        for others in [vec![], vec!["a", "b"], vec!["a", "a"], vec!["a", "b", "c"]] {
+            for field in 6..9 {
+                judge.restore([forged(&judge, |value| {
+                    let ids = others.iter().map(|id| Field::Bytes(id.as_bytes().to_vec()));
+                    let ids = [Field::Number(others.len() as u64 + 1), text.clone()]
+                        .into_iter()
+                        .chain(ids);
+                    value.fields.splice(field..=field, ids);
+                })]);
+            }
         }
     }
     // The same id, once packed.
     judge.restore([forged(&judge, |value| {
         let fields = [Field::Number(2), Field::Packed(7), Field::Bytes(b"7".to_vec())];
-        value.fields.splice(4.., fields);
+        value.fields.splice(6..=6, fields);
     })]);
+}
+
+/// A latch of total 3 that lingers, with these ids: recorded only, announced only, both.
+fn with_ids(judge: &Judge, count: u64, opened_by: Option<&str>, ids: [&str; 3]) -> Vec<u8> {
+    let text = |text: &str| Field::Bytes(text.as_bytes().to_vec());
+    forged(judge, |value| {
+        value.fields = [count << 1 | 1, 3, 1000, 0, 0].map(Field::Number).to_vec();
+        value.fields.push(Field::Number(opened_by.is_some().into()));
+        value.fields.extend(opened_by.map(text));
+        for ids in ids.map(|ids| ids.split_whitespace().map(text).collect::<Vec<_>>()) {
+            value.fields.push(Field::Number(ids.len() as u64));
+            value.fields.extend(ids);
+        }
+    })
+}
+
+#[test]
+fn ids_are_refused_unless_commands_could_have_led_to_them() {
+    let mut judge = Judge::new();
+    let few = ["", "a", "b", "a b", "a b c", "a b c d"];
+    for recorded in few {
+        for announced in few {
+            for both in ["", "e", "a", "e f"] {
+                for opened_by in [None, Some("a"), Some("e"), Some("x")] {
+                    let ids = [recorded, announced, both];
+                    judge
+                        .restore([0, 1, 2, 3].map(|count| with_ids(&judge, count, opened_by, ids)));
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -410,7 +344,7 @@ fn another_version_of_the_encoding_is_refused_and_the_log_names_it() {
 #[test]
 fn a_field_too_many_too_few_or_of_another_kind_is_refused() {
     let mut judge = Judge::new();
-    for index in 0..5 {
+    for index in 0..9 {
         let removed = forged(&judge, |value| drop(value.fields.remove(index)));
         let added = forged(&judge, |value| value.fields.insert(index, Field::Number(0)));
         let of_text = forged(&judge, |value| value.fields[index] = Field::Bytes(b"1".to_vec()));

@@ -137,7 +137,11 @@ impl Segment {
                 (free, None)
             }
         };
-        self.tags[slot] |= mark as u8;
+        let tag = self.tags[slot] | mark as u8;
+        if tag == self.tags[slot] {
+            return before;
+        }
+        self.tags[slot] = tag;
         let is_new = |is: fn(Mark) -> bool| is(mark) && !before.is_some_and(is);
         self.recorded += u16::from(is_new(Mark::is_recorded));
         self.announced += u16::from(is_new(Mark::is_announced));

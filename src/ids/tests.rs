@@ -1,6 +1,6 @@
-//! The set against the one of the standard library, what an insertion moves, and steps.
+//! The set against two of the standard library, what an insertion moves, and steps.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::mover::tests::Hasty;
@@ -183,19 +183,109 @@ fn a_step_from_behind_the_end_is_the_last() {
     assert!(mover.slices.is_empty());
 }
 
+/// The set as two of the standard library.
+#[derive(Debug, Default)]
+struct Model {
+    recorded: BTreeSet<Vec<u8>>,
+    announced: BTreeSet<Vec<u8>>,
+}
+
+impl Model {
+    fn get(&self, id: &[u8]) -> Option<Mark> {
+        match (self.recorded.contains(id), self.announced.contains(id)) {
+            (false, false) => None,
+            (true, false) => Some(Mark::Recorded),
+            (false, true) => Some(Mark::Announced),
+            (true, true) => Some(Mark::Both),
+        }
+    }
+
+    /// Does the same to both; what they say to it must be the same.
+    fn mark(&mut self, ids: &mut Ids, id: &[u8], mark: Mark) {
+        let before = self.get(id);
+        assert_eq!(ids.get(id), before);
+        match mark {
+            Mark::Recorded => assert_eq!(ids.record(id), self.recorded.insert(id.into())),
+            Mark::Announced => assert_eq!(ids.announce(id), self.announced.insert(id.into())),
+            Mark::Both => {
+                assert_eq!(ids.mark(id, mark), before);
+                self.recorded.insert(id.into());
+                self.announced.insert(id.into());
+            }
+        }
+        assert_eq!(ids.get(id), self.get(id));
+        self.check_counts(ids);
+    }
+
+    fn check_counts(&self, ids: &Ids) {
+        let both = self.recorded.intersection(&self.announced).count();
+        let (recorded, announced) = (self.recorded.len(), self.announced.len());
+        assert_eq!((ids.recorded(), ids.announced()), (recorded, announced));
+        assert_eq!((ids.pending(), ids.len()), (announced - both, recorded + announced - both));
+    }
+
+    /// Compares all there is.
+    fn check(&self, ids: &Ids) {
+        self.check_counts(ids);
+        let all: BTreeMap<_, _> = ids.iter().collect();
+        assert_eq!(all.len(), ids.iter().count(), "each once");
+        let expected = self.recorded.union(&self.announced);
+        assert!(all.into_iter().eq(expected.map(|id| (&id[..], self.get(id).unwrap()))));
+        assert_eq!(ids.sorted_recorded(), self.recorded.iter().collect::<Vec<_>>());
+        let pending: Vec<_> = self.announced.difference(&self.recorded).collect();
+        let len = pending.len();
+        for most in [0, 1, 2, len / 2, len.saturating_sub(1), len, len + 1, usize::MAX] {
+            assert_eq!(ids.first_pending(most), pending[..most.min(len)], "{most} of {len}");
+        }
+    }
+}
+
+#[test]
+fn an_id_is_recorded_and_announced_once_each_in_any_order() {
+    let mut ids = Ids::default();
+    assert!(ids.record(b"a") && !ids.record(b"a"));
+    assert!(ids.announce(b"b") && !ids.announce(b"b"));
+    assert_eq!([b"a", b"b"].map(|id| ids.get(id)), [Some(Mark::Recorded), Some(Mark::Announced)]);
+    assert!(ids.announce(b"a") && !ids.announce(b"a") && !ids.record(b"a"));
+    assert!(ids.record(b"b") && !ids.record(b"b") && !ids.announce(b"b"));
+    assert_eq!([b"a", b"b"].map(|id| ids.get(id)), [Some(Mark::Both); 2]);
+    assert_eq!((ids.len(), ids.recorded(), ids.announced(), ids.pending()), (2, 2, 2, 0));
+}
+
+#[test]
+fn the_first_of_very_many_that_are_pending_are_found() {
+    let mut ids = Ids::default();
+    let mut model = Model::default();
+    for number in 0..20_000 {
+        let id = format!("{number:05}");
+        ids.announce(id.as_bytes());
+        model.announced.insert(id.clone().into_bytes());
+        if number % 7 != 3 {
+            ids.record(id.as_bytes());
+            model.recorded.insert(id.into_bytes());
+        }
+    }
+    model.check(&ids);
+    assert_eq!(ids.first_pending(3), [b"00003", b"00010", b"00017"]);
+}
+
 /// What is done to a set.
 #[derive(Clone, Debug)]
 enum Deed {
-    /// Adds ids of a small range, so that many come twice.
-    Add(Vec<u16>),
+    /// Marks ids of a small range, so that many come twice.
+    Mark(Vec<(u16, Mark)>),
     /// Moves memory for so many steps.
     Move(usize),
     Copy,
 }
 
+fn mark() -> impl Strategy<Value = Mark> {
+    prop_oneof![Just(Mark::Recorded), Just(Mark::Announced), Just(Mark::Both)]
+}
+
 fn deed() -> impl Strategy<Value = Deed> {
     prop_oneof![
-        4 => prop::collection::vec(0..4000_u16, 0..300).prop_map(Deed::Add),
+        4 => prop::collection::vec((0..4000_u16, mark()), 0..300).prop_map(Deed::Mark),
         3 => (1..5_usize).prop_map(Deed::Move),
         1 => Just(Deed::Copy),
     ]
@@ -203,38 +293,32 @@ fn deed() -> impl Strategy<Value = Deed> {
 
 proptest! {
     #[test]
-    fn it_is_a_set(given in prop::collection::vec(prop::collection::vec(0..4u8, 0..5), 0..300)) {
-        let mut ids = Ids::default();
-        let mut expected = BTreeSet::new();
-        for (nth, id) in given.iter().enumerate() {
-            let probe = given[given.len() - 1 - nth].as_slice();
-            prop_assert_eq!(ids.get(probe).is_some(), expected.contains(probe));
-            prop_assert_eq!(ids.record(id.as_slice()), expected.insert(id.as_slice()));
-            prop_assert_eq!(ids.len(), expected.len());
+    fn it_is_two_sets(
+        given in prop::collection::vec((prop::collection::vec(0..4u8, 0..5), mark()), 0..300),
+    ) {
+        let (mut ids, mut model) = (Ids::default(), Model::default());
+        for (id, mark) in &given {
+            model.mark(&mut ids, id, *mark);
         }
-        let copy = ids.clone();
-        prop_assert_eq!(sorted(&copy), expected.into_iter().collect::<Vec<_>>());
+        model.check(&ids);
+        model.check(&ids.clone());
     }
 
     #[test]
-    fn it_is_a_set_while_it_grows_and_is_moved(deeds in prop::collection::vec(deed(), 0..20)) {
-        let (mut ids, mut expected) = (Ids::default(), BTreeSet::new());
+    fn it_is_two_sets_while_it_grows_and_is_moved(deeds in prop::collection::vec(deed(), 0..20)) {
+        let (mut ids, mut model) = (Ids::default(), Model::default());
         let (mut mover, mut cursor) = (Hasty::default(), 0);
         for deed in deeds {
             match deed {
-                Deed::Add(numbers) => for number in numbers {
-                    let id = number.to_be_bytes();
-                    prop_assert_eq!(ids.get(&id).is_some(), expected.contains(&id));
-                    prop_assert_eq!(ids.record(&id), expected.insert(id));
+                Deed::Mark(numbers) => for (number, mark) in numbers {
+                    model.mark(&mut ids, &number.to_be_bytes(), mark);
                 },
                 Deed::Move(steps) => for _ in 0..steps {
                     cursor = ids.defragment(cursor, &mut mover).unwrap_or(0);
                 },
                 Deed::Copy => ids = ids.clone(),
             }
-            prop_assert_eq!(ids.len(), expected.len());
         }
-        let expected: Vec<_> = expected.iter().map(|id| &id[..]).collect();
-        prop_assert_eq!(sorted(&ids), expected);
+        model.check(&ids);
     }
 }

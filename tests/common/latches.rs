@@ -17,8 +17,9 @@ pub fn bring_an_aborted_latch(client: &mut Client, key: &str) {
 }
 
 /// Makes latches that differ in everything in which latches can: fresh and
-/// counted, reset, at the limit, with and without a time to live, with ids,
-/// aborted, lingering, of any name, in two databases.
+/// counted, reset, at the limit, with and without a time to live, with ids that
+/// are recorded, announced or both, set and opened by somebody or nobody, aborted,
+/// lingering, of any name, in two databases.
 pub fn make_latches(server: &Server) {
     let mut client = server.client();
     for line in [
@@ -44,13 +45,26 @@ pub fn make_latches(server: &Server) {
         "LATCH.COUNTDOWN named 3 ID one",
         "LATCH.COUNTDOWN named ID 2",
         "LATCH.COUNTDOWN named 2",
+        "LATCH.SET planned 2 ID planner LINGER 1000",
+        "LATCH.ADD planned 1 ID one",
+        "LATCH.ADD planned 3 ID two",
+        "LATCH.COUNTDOWN planned ID one",
+        "LATCH.COUNTDOWN planned ID three",
+        "LATCH.SET done 1 ID planner LINGER 1000",
+        "LATCH.ADD done 1 ID one",
+        "LATCH.ADD done 1 ID never",
+        "LATCH.COUNTDOWN done ID two",
+        "LATCH.COUNTDOWN done 2 ID one",
         "LATCH.SET aborted 4 EX 1000",
         "LATCH.COUNTDOWN aborted ID one",
         "LATCH.ABORT aborted unlucky",
         "LATCH.SET lingering 2 LINGER 1000",
         "LATCH.COUNTDOWN lingering ID one",
         "LATCH.COUNTDOWN lingering 5 ID two",
-        "LATCH.SET lingering-at-once 0 LINGER 1000",
+        "LATCH.SET ended-by-nobody 2 LINGER 1000",
+        "LATCH.COUNTDOWN ended-by-nobody ID one",
+        "LATCH.COUNTDOWN ended-by-nobody",
+        "LATCH.SET lingering-at-once 0 ID planner LINGER 1000",
         "LATCH.SET opened 1",
         "LATCH.COUNTDOWN opened",
         "SELECT 3",
