@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn an_id_is_needed() {
         let parse =
-            |words| Request::parse(Args::new(words)).map(|it| (it.id, it.counting.is_strict));
+            |words| Request::parse(Args::new(words)).map(|it| (it.id, it.counting.is_strict()));
         assert_eq!(parse(&["key", "1", "id", "x"]), Ok((&b"x"[..], false)));
         assert_eq!(parse(&["key", "1", "ID", "x", "MISSING", "ERROR"]), Ok((&b"x"[..], true)));
         assert_eq!(parse(&["key", "1", "MISSING", "OPEN", "ID", "x"]), Ok((&b"x"[..], false)));

@@ -43,14 +43,12 @@ impl Command for CountDown {
     }
 }
 
-/// The countdown that was counted. Whether there had to be a latch is settled.
+/// The countdown that was counted. What to do without a latch is settled.
 fn propagate(call: Call<'_>, name: Str<'_>, by: i64, counting: Counting<'_>) {
-    match counting {
-        Counting { is_strict: false, .. } => call.replicate_verbatim(),
-        Counting { id: None, .. } => {
-            call.replicate(c"LATCH.COUNTDOWN", name, &[by.to_string().as_bytes()]);
-        }
-        Counting { id: Some(id), .. } => propagate_with_id(call, name, by, id),
+    match (counting.missing, counting.id) {
+        (None, _) => call.replicate_verbatim(),
+        (_, None) => call.replicate(c"LATCH.COUNTDOWN", name, &[by.to_string().as_bytes()]),
+        (_, Some(id)) => propagate_with_id(call, name, by, id),
     }
 }
 
@@ -69,20 +67,22 @@ pub(super) fn count_down(
     call: Call<'_>,
     name: Str<'_>,
     by: i64,
-    Counting { id, is_strict }: Counting<'_>,
+    counting: Counting<'_>,
     propagate: impl FnOnce(),
 ) -> Result<Countdown, Error> {
     let event = c"latch.countdown";
     let mut key = Key::write(*call, name);
     let Some(latch) = key.value_mut()? else {
-        return if is_strict { Err(Error::NoLatch) } else { Ok(Countdown::WasOpen) };
+        return if counting.is_strict() { Err(Error::NoLatch) } else { Ok(Countdown::WasOpen) };
     };
-    let countdown = latch.count_down(by, id)?;
+    let countdown = latch.count_down(by, counting.id)?;
     let opening = latch.opening();
     match countdown {
         Countdown::Duplicate(_) => stats::DUPLICATE.count(),
         // Without an id it cannot be told from one that was sent again.
-        Countdown::WasOpen if is_strict && id.is_some() => return Err(Error::Open),
+        Countdown::WasOpen if counting.is_strict() && counting.id.is_some() => {
+            return Err(Error::Open);
+        }
         Countdown::WasOpen => {}
         Countdown::Remaining(_) => {
             drop(key);

@@ -48,9 +48,8 @@ pub(super) fn read_limit<S: AsRef<[u8]>>(
 pub(super) struct Counting<'a> {
     /// Who counts down; it counts once.
     pub(super) id: Option<&'a [u8]>,
-    /// `MISSING ERROR`: it is a mistake if there is no latch, or one that has opened
-    /// without this id.
-    pub(super) is_strict: bool,
+    /// What no latch, or one that has opened without this id, is to it, if it says so.
+    pub(super) missing: Option<Missing>,
 }
 
 impl<'a> Counting<'a> {
@@ -61,6 +60,12 @@ impl<'a> Counting<'a> {
     )
     .after(c"MISSING")
     .optional();
+
+    /// Whether it is a mistake that there is no latch, or one that has opened without this
+    /// id: a part too many.
+    pub(super) fn is_strict(self) -> bool {
+        self.missing == Some(Missing::Error)
+    }
 
     /// Reads the options, which are the last of the arguments.
     pub(super) fn parse<S: AsRef<[u8]>>(mut args: Args<'a, S>) -> Result<Self, Error> {
@@ -75,7 +80,7 @@ impl<'a> Counting<'a> {
                 return Err(Error::Syntax);
             }
         }
-        Ok(Self { id, is_strict: missing == Some(Missing::Error) })
+        Ok(Self { id, missing })
     }
 }
 
@@ -152,19 +157,17 @@ mod tests {
     #[test]
     fn what_counts_down_takes_its_options_in_any_order() {
         let x = Some(&b"x"[..]);
-        for (words, id, is_strict) in [
-            (&[][..], None, false),
-            (&["ID", "x"], x, false),
-            (&["MISSING", "ERROR"], None, true),
-            (&["missing", "open", "id", "x"], x, false),
-            (&["ID", "x", "MISSING", "error"], x, true),
-            (&["ID", "MISSING", "MISSING", "ERROR"], Some(b"MISSING"), true),
+        for (words, id, missing) in [
+            (&[][..], None, None),
+            (&["ID", "x"], x, None),
+            (&["MISSING", "ERROR"], None, Some(Missing::Error)),
+            (&["missing", "open", "id", "x"], x, Some(Missing::Open)),
+            (&["ID", "x", "MISSING", "error"], x, Some(Missing::Error)),
+            (&["ID", "MISSING", "MISSING", "ERROR"], Some(b"MISSING"), Some(Missing::Error)),
         ] {
-            assert_eq!(
-                Counting::parse(Args::new(words)),
-                Ok(Counting { id, is_strict }),
-                "{words:?}"
-            );
+            let counting = Counting::parse(Args::new(words)).unwrap();
+            assert_eq!(counting, Counting { id, missing }, "{words:?}");
+            assert_eq!(counting.is_strict(), missing == Some(Missing::Error));
         }
     }
 
