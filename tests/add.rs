@@ -1,4 +1,4 @@
-//! `LATCH.ADD key increment [ID id]`: more to count down. Its ids are in `parts_add.rs`.
+//! `LATCH.ADD key increment [ID id]`: more to count down. Its ids are in `parts_countdown.rs`.
 
 mod common;
 

@@ -129,7 +129,7 @@ fn a_count_makes_a_latch_resets_it_or_changes_nothing() {
         let line = format!("LATCH.SET k 7 {options}");
         let cell = match unchanged(deed) {
             Some(reply) => Cell::Same(reply),
-            None => Cell::Changed(ok(), &["latch.set"], propagated("7", id)),
+            None => Cell::Changed(ok(), &["latch.set"], Some(propagated("7", id))),
         };
         cell.check(&mut witness, &mut client, state, &line);
         if unchanged(deed).is_none() {
@@ -192,7 +192,7 @@ fn a_count_of_0_opens_what_it_would_make_or_reset() {
             None if state.is_empty() => Cell::Same(ok()),
             None => {
                 let events = &["latch.set", "latch.open", "del"];
-                Cell::Changed(ok(), events, propagated("0", id))
+                Cell::Changed(ok(), events, Some(propagated("0", id)))
             }
         };
         cell.check(&mut witness, &mut client, state, &line);
@@ -272,7 +272,7 @@ fn a_time_to_live_is_kept_with_keepttl_and_only_if_anything_changes() {
             Some(reply) => Cell::Same(reply),
             None => {
                 let set = format!("{} KEEPTTL", propagated("7", id));
-                Cell::Changed(ok(), &["latch.set"], set)
+                Cell::Changed(ok(), &["latch.set"], Some(set))
             }
         };
         cell.check_call(&mut witness, &format!("{line} after {state:?}"), || client.run(&line));

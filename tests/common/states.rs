@@ -29,8 +29,8 @@ pub enum Cell {
     /// This reply, and nothing else: nothing changes, nothing is propagated, there is no
     /// event, and who watches the key is not disturbed.
     Same(Reply),
-    /// This reply, and a change: the events of `k`, and what is propagated.
-    Changed(Reply, &'static [&'static str], String),
+    /// This reply, and a change: the events of `k`, and what is propagated, if anything is.
+    Changed(Reply, &'static [&'static str], Option<String>),
 }
 
 impl Cell {
@@ -50,7 +50,7 @@ impl Cell {
             Self::Same(reply) => (reply, Seen::default()),
             Self::Changed(reply, events, propagated) => {
                 let events = events.iter().map(|event| format!("{event} k")).collect();
-                let propagated = vec![propagated.clone()];
+                let propagated = propagated.iter().cloned().collect();
                 (reply, Seen { events, propagated, broke_watch: true, changed_data: true })
             }
         };
