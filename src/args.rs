@@ -47,15 +47,19 @@ impl<'a, S: AsRef<[u8]>> Args<'a, S> {
         Ok(only)
     }
 
+    /// Whether the option `name` comes next.
+    pub(crate) fn has_next(&self, name: &str) -> bool {
+        let first = self.rest.first();
+        first.is_some_and(|option| option.as_ref().eq_ignore_ascii_case(name.as_bytes()))
+    }
+
     /// The next argument as the option `name` and its value, if it is that.
     pub(crate) fn named(&mut self, name: &str) -> Result<Option<&'a S>, Error> {
-        match self.rest.first() {
-            Some(option) if option.as_ref().eq_ignore_ascii_case(name.as_bytes()) => {
-                self.next()?;
-                self.next().map(Some)
-            }
-            _ => Ok(None),
+        if !self.has_next(name) {
+            return Ok(None);
         }
+        self.next()?;
+        self.next().map(Some)
     }
 
     /// The same, where the value is an integer in `range`.

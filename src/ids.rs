@@ -89,7 +89,6 @@ impl Ids {
 
     /// The first ids of all that are announced and not recorded, `most` of them, in the
     /// order of their bytes.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for LATCH.PENDING, which is to come"))]
     pub(crate) fn first_pending(&self, most: usize) -> Vec<&[u8]> {
         let mut first = Vec::new();
         for id in self.only(Mark::Announced) {

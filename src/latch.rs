@@ -228,7 +228,6 @@ impl Latch {
 
     /// Whether it was set by just this one: to set it again changes nothing, whatever has
     /// become of it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for LATCH.SET … ID, which is to come"))]
     pub(crate) fn was_set_by(&self, id: Option<&[u8]>) -> bool {
         id.is_some() && self.set_by() == id
     }

@@ -36,7 +36,7 @@ impl Counter {
 pub(crate) static SET: Counter = Counter::new();
 /// Countdowns that were counted.
 pub(crate) static COUNTDOWN: Counter = Counter::new();
-/// Countdowns whose id had been counted before.
+/// Commands with an id that were sent again, and did nothing.
 pub(crate) static DUPLICATE: Counter = Counter::new();
 /// Latches that opened.
 pub(crate) static OPEN: Counter = Counter::new();

@@ -5,7 +5,7 @@ mod common;
 use common::*;
 
 /// Every command that an aborted latch refuses.
-const REFUSED: [&str; 12] = [
+const REFUSED: [&str; 14] = [
     "LATCH.AWAIT k 0",
     "LATCH.AWAIT k 1 MISSING OPEN",
     "LATCH.AWAIT k 0 MISSING ERROR",
@@ -15,9 +15,11 @@ const REFUSED: [&str; 12] = [
     "LATCH.COUNTDOWN k",
     "LATCH.COUNTDOWN k 100",
     "LATCH.COUNTDOWN k ID new",
-    "LATCH.ARRIVE k 0",
+    "LATCH.ARRIVE k 0 ID z",
     "LATCH.ARRIVE k 0 ID new",
+    "LATCH.ARRIVE k 0 ID a",
     "LATCH.ADD k 1",
+    "LATCH.ADD k 1 ID a",
 ];
 
 #[test]
@@ -34,7 +36,7 @@ fn every_parked_client_is_told_the_reason() {
             "LATCH.AWAITALL 0 1 k",
             "LATCH.AWAITALL 0 2 other k",
             "LATCH.AWAITANY 0 1 k",
-            "LATCH.ARRIVE k 0",
+            "LATCH.ARRIVE k 0 ID z",
         ] {
             waiters.push(server.parked(line));
             let mut third = server.client3();

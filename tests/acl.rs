@@ -28,18 +28,19 @@ const fn needs(line: &'static str, categories: &'static [&'static str], keys: &s
 }
 
 /// Every command of the module.
-const COMMANDS: [Needs; 13] = [
+const COMMANDS: [Needs; 14] = [
     needs("LATCH.SET job:1 5", &["write", "fast"], "W"),
     needs("LATCH.COUNTDOWN job:1", &["write", "fast"], "RW"),
     needs("LATCH.AWAIT job:1 0.01", &["read", "slow", "blocking"], "R"),
     needs("LATCH.AWAITALL 0.01 2 job:1 job:2", &["read", "slow", "blocking"], "R"),
     needs("LATCH.AWAITANY 0.01 1 job:1", &["read", "slow", "blocking"], "R"),
-    needs("LATCH.ARRIVE job:1 0.01", &["write", "slow", "blocking"], "RW"),
+    needs("LATCH.ARRIVE job:1 0.01 ID a", &["write", "slow", "blocking"], "RW"),
     needs("LATCH.ADD job:1 1", &["write", "fast"], "RW"),
     needs("LATCH.ABORT job:1", &["write", "fast"], "RW"),
     needs("LATCH.GET job:1", &["read", "fast"], "R"),
     needs("LATCH.INFO job:1", &["read", "fast"], "R"),
     needs("LATCH.ARRIVED job:1", &["read", "slow"], "R"),
+    needs("LATCH.PENDING job:1", &["read", "slow"], "R"),
     needs("LATCH.WAITERS", &["admin", "dangerous", "slow"], ""),
     needs("LATCH.HELP", &["slow"], ""),
 ];
@@ -192,7 +193,12 @@ fn the_users_of_the_manual_may_do_their_job_and_nothing_else() {
         (
             "waiter",
             ["LATCH.AWAIT job:1 0.01", "LATCH.GET job:1", "HELLO 3", "PING"],
-            ["LATCH.COUNTDOWN job:1", "LATCH.AWAIT other 1", "LATCH.ARRIVE job:1 1", "DEL job:1"],
+            [
+                "LATCH.COUNTDOWN job:1",
+                "LATCH.AWAIT other 1",
+                "LATCH.ARRIVE job:1 1 ID a",
+                "DEL job:1",
+            ],
         ),
         (
             "planner",

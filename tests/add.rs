@@ -1,4 +1,4 @@
-//! `LATCH.ADD key increment`: more to count down.
+//! `LATCH.ADD key increment [ID id]`: more to count down. Its ids are in `parts_countdown.rs`.
 
 mod common;
 
@@ -70,9 +70,16 @@ fn what_is_not_a_positive_integer_is_refused() {
         let reply = witness.sees_nothing("k", call);
         assert_eq!(reply, error(NOT_AN_INTEGER), "{increment:?}");
     }
-    for line in ["LATCH.ADD", "LATCH.ADD k", "LATCH.ADD k 1 2", "LATCH.ADD k 1 ID x"] {
+    const WRONG_NUMBER: &str = "ERR wrong number of arguments for 'latch.add' command";
+    for (line, text) in [
+        ("LATCH.ADD", WRONG_NUMBER),
+        ("LATCH.ADD k", WRONG_NUMBER),
+        ("LATCH.ADD k 1 2", SYNTAX),
+        ("LATCH.ADD k 1 ID", SYNTAX),
+        ("LATCH.ADD k 1 ID x ID x", SYNTAX),
+        ("LATCH.ADD k ID x", NOT_AN_INTEGER),
+    ] {
         let reply = witness.sees_nothing("k", || client.run(line));
-        let text = "ERR wrong number of arguments for 'latch.add' command";
         assert_eq!(reply, error(text), "{line}");
     }
 }

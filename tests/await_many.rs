@@ -169,7 +169,7 @@ const ALL: &str = "LATCH.AWAITALL 0 3 a b c";
 const ANY: &str = "LATCH.AWAITANY 0 3 a b c";
 const OPEN_A: &str = "LATCH.COUNTDOWN a";
 const OPEN_B: &str = "LATCH.SET b 0";
-const OPEN_C: &str = "LATCH.ARRIVE c 0";
+const OPEN_C: &str = "LATCH.ARRIVE c 0 ID x";
 
 #[test]
 fn all_waits_until_every_one_has_opened_in_any_order() {

@@ -99,12 +99,13 @@ fn keys_of_several_slots_are_refused_and_the_wrong_node_tells_the_right_one() {
         "LATCH.AWAIT {job}a 0",
         "LATCH.AWAITALL 0 2 {job}a {job}b",
         "LATCH.AWAITANY 0 2 {job}a {job}b",
-        "LATCH.ARRIVE {job}a 0",
+        "LATCH.ARRIVE {job}a 0 ID x",
         "LATCH.ADD {job}a 1",
         "LATCH.ABORT {job}a",
         "LATCH.GET {job}a",
         "LATCH.INFO {job}a",
         "LATCH.ARRIVED {job}a",
+        "LATCH.PENDING {job}a",
     ] {
         for node in [replica, other] {
             assert_eq!(node.run(line), moved, "{line}");
@@ -291,7 +292,7 @@ fn a_replica_parks_those_who_are_content_with_it() {
     replica.wait_blocked(4);
     let mut client = replica.client();
     assert_eq!(client.run("READONLY"), ok());
-    assert!(client.run("LATCH.ARRIVE {job}stays 0").error().starts_with("MOVED "));
+    assert!(client.run("LATCH.ARRIVE {job}stays 0 ID x").error().starts_with("MOVED "));
 
     assert_eq!(home.run("LATCH.COUNTDOWN {job}opens"), int(0));
     on_opening.receives_only(&ok());

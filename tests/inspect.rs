@@ -7,52 +7,61 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::*;
 
+/// The largest count.
+const LARGEST: &str = "9223372036854775807";
+
 /// The fields of `LATCH.INFO`, in order.
-const FIELDS: [&str; 8] =
-    ["state", "count", "total", "arrived", "waiters", "ttl-ms", "linger-ms", "reason"];
+const FIELDS: [&str; 11] = [
+    "state",
+    "count",
+    "total",
+    "arrived",
+    "waiters",
+    "ttl-ms",
+    "linger-ms",
+    "reason",
+    "pending",
+    "opened-by",
+    "set-by",
+];
 
 #[test]
 fn info_tells_all_about_a_latch_in_order() {
     let server = Server::new();
     let mut witness = Witness::open(&server);
     for (lines, values) in [
-        (
-            &["LATCH.SET k 3"][..],
-            [bulk("closed"), int(3), int(3), int(0), int(0), int(-1), int(0), bulk("")],
-        ),
+        (&["LATCH.SET k 3"][..], ["closed", "3", "3", "0", "0", "-1", "0", "", "0", "", ""]),
         (
             &[
-                "LATCH.SET k 5 LINGER 1.5",
+                "LATCH.SET k 5 LINGER 1.5 ID me",
                 "LATCH.ADD k 2",
+                "LATCH.ADD k 1 ID a",
+                "LATCH.ADD k 1 ID b",
                 "LATCH.COUNTDOWN k 3 ID a",
                 "LATCH.COUNTDOWN k",
             ],
-            [bulk("closed"), int(3), int(7), int(1), int(0), int(-1), int(1500), bulk("")],
+            ["closed", "5", "9", "1", "0", "-1", "1500", "", "1", "", "me"],
         ),
         (
             &["LATCH.SET k 5", "LATCH.COUNTDOWN k ID a", "LATCH.ABORT k disk-full"],
-            [bulk("aborted"), int(4), int(5), int(1), int(0), int(-1), int(0), bulk("disk-full")],
+            ["aborted", "4", "5", "1", "0", "-1", "0", "disk-full", "0", "", ""],
         ),
         (
             &["LATCH.SET k 2 LINGER 9", "LATCH.COUNTDOWN k 5 ID a", "PERSIST k"],
-            [bulk("open"), int(0), int(2), int(1), int(0), int(-1), int(9000), bulk("")],
+            ["open", "0", "2", "1", "0", "-1", "9000", "", "0", "a", ""],
         ),
         (
             &["LATCH.SET k 9223372036854775807"],
-            [
-                bulk("closed"),
-                int(i64::MAX),
-                int(i64::MAX),
-                int(0),
-                int(0),
-                int(-1),
-                int(0),
-                bulk(""),
-            ],
+            ["closed", LARGEST, LARGEST, "0", "0", "-1", "0", "", "0", "", ""],
         ),
     ] {
+        server.run("DEL k");
         lines.iter().for_each(|line| _ = server.run(line));
-        let fields = FIELDS.map(bulk).into_iter().zip(values);
+        let is_text = |name| ["state", "reason", "opened-by", "set-by"].contains(&name);
+        let fields = FIELDS.into_iter().zip(values).map(|(name, value)| {
+            let value = if is_text(name) { bulk(value) } else { int(value.parse().unwrap()) };
+            (bulk(name), value)
+        });
         let map = Reply::Map(fields.clone().collect());
         let flat = array(fields.flat_map(|(name, value)| [name, value]));
         for (mut client, shown) in [(server.client(), flat), (server.client3(), map)] {
@@ -71,17 +80,19 @@ fn info_of_a_missing_latch_is_null() {
             client.run(before);
             let reply = witness.sees_nothing("k", || client.run("LATCH.INFO k"));
             assert_eq!(reply, null, "{before}");
-            let reply = witness.sees_nothing("k", || client.run("LATCH.ARRIVED k"));
-            assert_eq!(reply, array::<Reply>([]), "{before}");
+            for ids in ["LATCH.ARRIVED k", "LATCH.PENDING k"] {
+                let reply = witness.sees_nothing("k", || client.run(ids));
+                assert_eq!(reply, array::<Reply>([]), "{ids} after {before}");
+            }
         }
         client.run("SET k 1");
-        for command in ["LATCH.INFO", "LATCH.ARRIVED"] {
+        for command in ["LATCH.INFO", "LATCH.ARRIVED", "LATCH.PENDING"] {
             assert_eq!(client.run(&format!("{command} k")), error(WRONG_TYPE));
             let name = command.to_lowercase();
-            for rest in ["", "k k"] {
-                let text = format!("ERR wrong number of arguments for '{name}' command");
-                assert_eq!(client.run(&format!("{command} {rest}")), error(&text));
-            }
+            let text = format!("ERR wrong number of arguments for '{name}' command");
+            assert_eq!(client.run(command), error(&text));
+            let text = if command == "LATCH.INFO" { &text } else { SYNTAX };
+            assert_eq!(client.run(&format!("{command} k k")), error(text));
         }
         client.run("DEL k");
     }
@@ -97,7 +108,7 @@ fn info_counts_whoever_is_parked_on_the_latch() {
     let mut waiters = Vec::new();
     for (line, on_k, on_l) in [
         ("LATCH.AWAIT k 0", 1, 0),
-        ("LATCH.ARRIVE k 0", 2, 0),
+        ("LATCH.ARRIVE k 0 ID a", 2, 0),
         ("LATCH.AWAITALL 0 2 k l", 3, 1),
         ("LATCH.AWAITANY 0 2 l k", 4, 2),
         ("LATCH.AWAITALL 0 2 k k", 5, 2),
@@ -152,26 +163,6 @@ fn info_tells_that_there_is_nothing_left_of_a_time_that_has_passed() {
 }
 
 #[test]
-fn arrived_replies_the_ids_in_any_order() {
-    let server = Server::new();
-    let mut witness = Witness::open(&server);
-    for mut client in [server.client(), server.client3()] {
-        client.run("LATCH.SET k 100");
-        assert_eq!(client.run("LATCH.ARRIVED k"), array::<Reply>([]), "nobody has");
-        let mut expected = BTreeSet::new();
-        for id in [&b"a"[..], b"12", b"\r\n\0\xff", &[b'x'; 1024]] {
-            client.call(cmd!["LATCH.COUNTDOWN", "k", "ID", id]);
-            expected.insert(format!("{:?}", bulk(id)));
-            let reply = witness.sees_nothing("k", || client.run("LATCH.ARRIVED k"));
-            let Reply::Array(items) = reply else { panic!("no array: {reply:?}") };
-            assert_eq!(items.len(), expected.len());
-            let items: BTreeSet<_> = items.iter().map(|item| format!("{item:?}")).collect();
-            assert_eq!(items, expected);
-        }
-    }
-}
-
-#[test]
 fn help_is_like_that_of_other_commands() {
     let server = Server::new();
     for mut client in [server.client(), server.client3()] {
@@ -191,7 +182,7 @@ fn help_is_like_that_of_other_commands() {
         let there = client.run("COMMAND LIST FILTERBY MODULE latch");
         let there: BTreeSet<_> = there.items().iter().map(Reply::text).collect();
         assert!(there.is_superset(&listed), "{there:?}");
-        assert_eq!(listed.len(), 13, "{listed:?}");
+        assert_eq!(listed.len(), 14, "{listed:?}");
         let text = "ERR wrong number of arguments for 'latch.help' command";
         assert_eq!(client.run("LATCH.HELP SET"), error(text));
     }
@@ -381,7 +372,7 @@ fn info_latch_counts_what_is_done() {
         ("LATCH.AWAIT missing 0", "await+1"),
         ("LATCH.AWAITALL 0 2 k missing", "await+1"),
         ("LATCH.AWAITANY 0 2 k missing", "await+1"),
-        ("LATCH.ARRIVE k 0", "await+1"),
+        ("LATCH.ARRIVE k 0 ID a", "await+1"),
         ("LATCH.AWAIT k x", ""),
         ("LATCH.SET k 5", "set+1"),
         ("LATCH.ADD k 1", ""),
@@ -392,8 +383,19 @@ fn info_latch_counts_what_is_done() {
         ("LATCH.AWAIT k 0.01", "await+1 await_parked+1 await_timedout+1"),
         ("LATCH.AWAITALL 0.01 2 k missing", "await+1 await_parked+1 await_timedout+1"),
         ("LATCH.AWAITANY 0.01 2 k k", "await+1 await_parked+1 await_timedout+1"),
-        ("LATCH.ARRIVE k 0.01", "await_parked+1 await_timedout+1 await+1 countdown+1"),
-        ("LATCH.ARRIVE k 0", "await+1 countdown+1 open+1"),
+        ("LATCH.ARRIVE k 0.01 ID a", "await_parked+1 await_timedout+1 await+1 countdown+1"),
+        ("LATCH.ARRIVE k 0.01 ID a", "await_parked+1 await_timedout+1 await+1 duplicate+1"),
+        ("LATCH.ARRIVE k 0 ID b", "await+1 countdown+1 open+1"),
+        ("LATCH.SET k 1 ID me LINGER 1000", "set+1"),
+        ("LATCH.SET k 1 ID me", "duplicate+1"),
+        ("LATCH.SET k 1 IFOPEN", ""),
+        ("LATCH.ADD k 1 ID a", ""),
+        ("LATCH.ADD k 1 ID a", "duplicate+1"),
+        ("LATCH.COUNTDOWN k 2 ID a", "countdown+1 open+1"),
+        ("LATCH.COUNTDOWN k ID a MISSING ERROR", "duplicate+1"),
+        ("LATCH.COUNTDOWN k ID b MISSING ERROR", ""),
+        ("LATCH.ARRIVE k 0 ID a", "await+1 duplicate+1"),
+        ("LATCH.ADD k 1 ID a", "duplicate+1"),
         ("LATCH.GET k", ""),
         ("LATCH.INFO k", ""),
     ] {

@@ -33,7 +33,7 @@ fn an_open_latch_is_there_to_be_seen() {
             ("LATCH.AWAIT k 0 MISSING WAIT", ok()),
             ("LATCH.AWAITALL 0 2 k k MISSING ERROR", ok()),
             ("LATCH.AWAITANY 0 1 k MISSING WAIT", bulk("k")),
-            ("LATCH.ARRIVE k 0", ok()),
+            ("LATCH.ARRIVE k 0 ID c", ok()),
             ("LATCH.COUNTDOWN k", int(0)),
             ("LATCH.COUNTDOWN k 9", int(0)),
             ("LATCH.COUNTDOWN k ID c", int(0)),
@@ -58,7 +58,7 @@ fn opening_replaces_the_time_to_live_and_is_propagated_in_one_piece() {
         ("LATCH.SET k 1 LINGER 100", "LATCH.COUNTDOWN k", "LATCH.COUNTDOWN k"),
         ("LATCH.SET k 3 EX 5 LINGER 100", "LATCH.COUNTDOWN k 3", "LATCH.COUNTDOWN k 3"),
         ("LATCH.SET k 1 EX 5000 LINGER 100", "LATCH.COUNTDOWN k ID a", "LATCH.COUNTDOWN k ID a"),
-        ("LATCH.SET k 1 LINGER 100 EX 5000", "LATCH.ARRIVE k 0", "LATCH.COUNTDOWN k"),
+        ("LATCH.SET k 1 LINGER 100 EX 5000", "LATCH.ARRIVE k 0 ID b", "LATCH.COUNTDOWN k 1 ID b"),
         ("LATCH.SET k 1 LINGER 100", "LATCH.ARRIVE k 0 ID a", "LATCH.COUNTDOWN k 1 ID a"),
     ] {
         client.run(made);
@@ -271,7 +271,7 @@ fn it_lingers_on_a_replica_until_the_same_moment() {
     let replica = Server::builder().replica_of(&master).start();
     for (made, opening) in [
         ("LATCH.SET k 2 EX 1000 LINGER 100.5", "LATCH.COUNTDOWN k 2"),
-        ("LATCH.SET k 1 LINGER 200", "LATCH.ARRIVE k 0"),
+        ("LATCH.SET k 1 LINGER 200", "LATCH.ARRIVE k 0 ID a"),
         ("LATCH.SET k 5 EX 1000", "LATCH.SET k 0 LINGER 300"),
     ] {
         master.run(made);

@@ -96,7 +96,7 @@ fn a_full_server_refuses_places_and_lets_jobs_grow_and_finish() {
     // A fan-out that could not grow would open early.
     assert_eq!(client.run("LATCH.ADD k 1"), int(3));
     assert_eq!(client.run("LATCH.COUNTDOWN k 2 ID a"), int(1));
-    assert_eq!(client.run("LATCH.ARRIVE k 0"), ok());
+    assert_eq!(client.run("LATCH.ARRIVE k 0 ID b"), ok());
     waiter.receives_only(&ok());
 }
 

@@ -29,7 +29,7 @@ enum Keys {
 }
 
 /// Every command of the module.
-const COMMANDS: [Known; 13] = [
+const COMMANDS: [Known; 14] = [
     Known {
         name: "latch.set",
         arity: -3,
@@ -77,7 +77,7 @@ const COMMANDS: [Known; 13] = [
     },
     Known {
         name: "latch.arrive",
-        arity: -3,
+        arity: -5,
         flags: "blocking module write",
         categories: "@blocking @slow @write",
         keys: Keys::First,
@@ -86,7 +86,7 @@ const COMMANDS: [Known; 13] = [
     },
     Known {
         name: "latch.add",
-        arity: 3,
+        arity: -3,
         flags: "fast module write",
         categories: "@fast @write",
         keys: Keys::First,
@@ -122,7 +122,16 @@ const COMMANDS: [Known; 13] = [
     },
     Known {
         name: "latch.arrived",
-        arity: 2,
+        arity: -2,
+        flags: "module readonly",
+        categories: "@read @slow",
+        keys: Keys::First,
+        key_flags: "RO access",
+        since: "0.1.0",
+    },
+    Known {
+        name: "latch.pending",
+        arity: -2,
         flags: "module readonly",
         categories: "@read @slow",
         keys: Keys::First,
@@ -276,7 +285,9 @@ fn syntax(arguments: &[Reply], separator: &str) -> String {
         match optional(argument, "flags").map(sorted).as_deref() {
             None => shown,
             Some("optional") => format!("[{shown}]"),
-            Some("multiple") => format!("{shown} [{shown} ...]"),
+            // A word in front comes once.
+            Some("multiple") => format!("{shown} [{value} ...]"),
+            Some("multiple optional") => format!("[{shown} [{value} ...]]"),
             Some(flags) => format!("{shown} ({flags}?)"),
         }
     });
@@ -357,6 +368,7 @@ fn the_server_finds_the_key_of_a_command() {
     for (command, keys, flags) in [
         ("LATCH.SET a 5", &["a"][..], "OW update"),
         ("LATCH.SET a 5 NX EX 100", &["a"], "OW update"),
+        ("LATCH.SET a 5 IFOPEN ID b", &["a"], "OW update"),
         ("LATCH.COUNTDOWN a", &["a"], "RW access update"),
         ("LATCH.COUNTDOWN a 5 ID b", &["a"], "RW access update"),
         ("LATCH.AWAIT a 0", &["a"], "RO access"),
@@ -365,10 +377,13 @@ fn the_server_finds_the_key_of_a_command() {
         ("LATCH.AWAITANY 0 1 a", &["a"], "RO access"),
         ("LATCH.ARRIVE a 0 ID b", &["a"], "RW access update"),
         ("LATCH.ADD a 1", &["a"], "RW access update"),
+        ("LATCH.ADD a 1 ID b", &["a"], "RW access update"),
         ("LATCH.ABORT a b", &["a"], "RW access update"),
         ("LATCH.GET a", &["a"], "RO access"),
         ("LATCH.INFO a", &["a"], "RO access"),
         ("LATCH.ARRIVED a", &["a"], "RO access"),
+        ("LATCH.ARRIVED a ID b c", &["a"], "RO access"),
+        ("LATCH.PENDING a COUNT 5", &["a"], "RO access"),
     ] {
         let found = server.run(&format!("COMMAND GETKEYS {command}"));
         assert_eq!(found, array(keys.iter().copied()), "{command}");

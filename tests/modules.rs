@@ -32,9 +32,9 @@ fn a_module_that_calls_arrive_is_counted_and_not_parked() {
     let server = server_with_a_caller();
     let mut client = server.client();
     assert_eq!(client.run("LATCH.SET job 2"), ok());
-    assert_eq!(client.run("CALLER.CALL LATCH.ARRIVE job 0"), Reply::NullBulk);
+    assert_eq!(client.run("CALLER.CALL LATCH.ARRIVE job 0 ID a"), Reply::NullBulk);
     assert_eq!(client.run("LATCH.GET job"), int(1));
-    assert_eq!(client.run("CALLER.CALL LATCH.ARRIVE job 0"), ok());
+    assert_eq!(client.run("CALLER.CALL LATCH.ARRIVE job 0 ID b"), ok());
     assert_eq!(client.run("EXISTS job"), int(0));
 }
 

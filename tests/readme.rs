@@ -1,5 +1,5 @@
-//! Every example of the README, run as it stands, and the servers that it and
-//! others name.
+//! Every example of the README and of other pages, run as it stands, and the servers that
+//! they name.
 
 mod common;
 
@@ -15,11 +15,11 @@ fn text(name: &str) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// The lines of every block of the README that is marked as `redis`.
-fn examples() -> Vec<Vec<String>> {
-    let readme = text("README.md");
+/// The lines of every block of a page that is marked as `redis`.
+fn examples(page: &str) -> Vec<Vec<String>> {
+    let page = text(page);
     let mut examples = Vec::new();
-    let mut lines = readme.lines();
+    let mut lines = page.lines();
     while let Some(line) = lines.next() {
         if line == "```redis" {
             let block = lines.by_ref().take_while(|line| *line != "```");
@@ -44,7 +44,7 @@ fn shown(reply: &Reply) -> String {
             .map(|(item, n)| format!("{n}) {}", shown(item)))
             .collect::<Vec<_>>()
             .join("\n"),
-        other => unreachable!("the README shows no such reply: {other:?}"),
+        other => unreachable!("no page shows such a reply: {other:?}"),
     }
 }
 
@@ -94,12 +94,15 @@ fn run(server: &Server, example: &[String]) {
 }
 
 #[test]
-fn every_example_of_the_readme_does_what_it_shows() {
+fn every_example_does_what_it_shows() {
     let server = Server::new();
-    let examples = examples();
-    assert!(examples.len() >= 6, "the README has {}", examples.len());
-    for example in &examples {
-        run(&server, example);
+    for (page, at_least) in [("README.md", 15), ("docs/guarantees.md", 7), ("docs/operating.md", 1)]
+    {
+        let examples = examples(page);
+        assert!(examples.len() >= at_least, "{page} has {}", examples.len());
+        for example in &examples {
+            run(&server, example);
+        }
     }
 }
 

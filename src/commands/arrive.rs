@@ -5,9 +5,9 @@ use border::reply::Reply;
 use border::spec::{KeyUse, Spec};
 use border::string::Str;
 
-use super::r#await::target;
-use super::countdown::count_down;
-use super::options::{ID, KEY, TIMEOUT, read_id};
+use super::r#await::target as target_of;
+use super::countdown::{count_down, propagate_with_id};
+use super::options::{Counting, KEY, OWN_ID, TIMEOUT};
 use crate::args::Args;
 use crate::error::Error;
 use crate::latch::{Countdown, Latch, State};
@@ -28,23 +28,21 @@ impl Command for Arrive {
         name: c"latch.arrive",
         flags: c"write blocking",
         categories: c"write slow blocking",
-        summary: c"Counts a latch down by one and waits for the rest, in one atomic step.",
+        summary: c"Counts a latch down by one and waits for the rest, in one atomic step. The id counts once: sent again it only waits.",
         complexity: c"O(1), or O(N) when it opens, where N is the number of parked clients, in bounded steps",
         since: c"0.1.0",
-        arity: -3,
+        arity: -5,
         keys: KeyUse::UPDATE,
-        args: &[KEY, TIMEOUT, ID],
+        args: &[KEY, TIMEOUT, OWN_ID, Counting::MISSING],
     };
 
     fn run(call: Call<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
-        let Request { name, timeout, id } = Request::parse(Args::new(args))?;
+        let Request { name, timeout, id, counting } = Request::parse(Args::new(args))?;
         let key = Key::write(*call, *name);
         let latch = key.value()?;
         stats::AWAIT.count();
-        let Some(latch) = latch else {
-            return Ok(Reply::Ok);
-        };
-        let target = must_wait(latch, id).then(|| target(*name, latch, &key));
+        let target = latch.filter(|latch| must_wait(latch, id));
+        let target = target.map(|latch| target_of(*name, latch, &key));
         drop(key);
         // It parks before it counts: who is refused a place has not arrived, and
         // whatever the countdown's own event sets off finds it waiting.
@@ -52,7 +50,9 @@ impl Command for Arrive {
             Some(target) => wait::begin(call, &[target], Rule::All, timeout, Success::Ok)?,
             None => Reply::Null,
         };
-        match count_down(call, *name, 1, id, || propagate(call, *name, id))? {
+        // Others see the countdown that an arrival contains; who waits here does not wait
+        // there.
+        match count_down(call, *name, 1, counting, || propagate_with_id(call, *name, 1, id))? {
             Countdown::Opened | Countdown::WasOpen | Countdown::Duplicate(0) => Ok(Reply::Ok),
             Countdown::Remaining(_) | Countdown::Duplicate(_) => Ok(parked),
         }
@@ -60,33 +60,28 @@ impl Command for Arrive {
 }
 
 /// Whether the latch is still closed when this one has arrived.
-fn must_wait(latch: &Latch, id: Option<&[u8]>) -> bool {
-    let duplicate = id.is_some_and(|id| latch.has_arrived(id));
-    latch.state() == State::Closed && (latch.count() > 1 || duplicate)
-}
-
-/// The countdown that an arrival contains; who waits here does not wait there.
-fn propagate(call: Call<'_>, name: Str<'_>, id: Option<&[u8]>) {
-    match id {
-        None => call.replicate(c"LATCH.COUNTDOWN", name, &[]),
-        Some(id) => call.replicate(c"LATCH.COUNTDOWN", name, &[b"1", b"ID", id]),
-    }
+fn must_wait(latch: &Latch, id: &[u8]) -> bool {
+    latch.state() == State::Closed && (latch.count() > 1 || latch.has_arrived(id))
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct Request<'a, S> {
     name: &'a S,
     timeout: Timeout,
-    id: Option<&'a [u8]>,
+    id: &'a [u8],
+    /// It has the id, too.
+    counting: Counting<'a>,
 }
 
 impl<'a, S: AsRef<[u8]>> Request<'a, S> {
+    /// The id is required. The reply is late by design, so client libraries send the
+    /// command again; without an id one process would pass a barrier by itself.
     fn parse(mut args: Args<'a, S>) -> Result<Self, Error> {
         let name = args.next()?;
         let timeout = Timeout::parse(args.next()?.as_ref())?;
-        let id = read_id(&mut args)?;
-        args.finish()?;
-        Ok(Self { name, timeout, id })
+        let counting = Counting::parse(args)?;
+        let id = counting.id.ok_or(Error::Syntax)?;
+        Ok(Self { name, timeout, id, counting })
     }
 }
 
@@ -95,23 +90,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_id_comes_last() {
-        let parse = |words| Request::parse(Args::new(words)).map(|request| request.id);
-        assert_eq!(parse(&["key", "1"]), Ok(None));
-        assert_eq!(parse(&["key", "1", "id", "x"]), Ok(Some(&b"x"[..])));
-        assert_eq!(parse(&["key", "1", "x"]), Err(Error::Syntax));
-        assert_eq!(parse(&["key", "1", "ID", "x", "y"]), Err(Error::Syntax));
+    fn an_id_is_needed() {
+        let parse =
+            |words| Request::parse(Args::new(words)).map(|it| (it.id, it.counting.is_strict()));
+        assert_eq!(parse(&["key", "1", "id", "x"]), Ok((&b"x"[..], false)));
+        assert_eq!(parse(&["key", "1", "ID", "x", "MISSING", "ERROR"]), Ok((&b"x"[..], true)));
+        assert_eq!(parse(&["key", "1", "MISSING", "OPEN", "ID", "x"]), Ok((&b"x"[..], false)));
+        for words in [
+            &["key", "1"][..],
+            &["key", "1", "x"],
+            &["key", "1", "MISSING", "ERROR"],
+            &["key", "1", "ID", "x", "y"],
+            &["key", "1", "ID", "x", "MISSING", "WAIT"],
+        ] {
+            assert_eq!(parse(words), Err(Error::Syntax), "{words:?}");
+        }
         assert_eq!(parse(&["key", "ID", "x"]), Err(Error::TimeoutNotAFloat));
     }
 
     #[test]
     fn who_arrives_waits_unless_it_is_the_last_or_the_latch_is_not_closed() {
         let mut latch = Latch::new(2, 0, None);
-        assert!(must_wait(&latch, None) && must_wait(&latch, Some(b"a")));
+        assert!(must_wait(&latch, b"a"));
         latch.count_down(1, Some(b"a")).unwrap();
-        assert!(!must_wait(&latch, None) && !must_wait(&latch, Some(b"b")));
-        assert!(must_wait(&latch, Some(b"a")), "it has arrived already, and the other has not");
+        assert!(!must_wait(&latch, b"b"));
+        assert!(must_wait(&latch, b"a"), "it has arrived already, and the other has not");
         latch.abort(b"why").unwrap();
-        assert!(!must_wait(&latch, Some(b"a")), "it fails");
+        assert!(!must_wait(&latch, b"a"), "it fails");
     }
 }

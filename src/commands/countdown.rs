@@ -5,7 +5,7 @@ use border::reply::Reply;
 use border::spec::{Arg, KeyUse, Kind, Spec};
 use border::string::Str;
 
-use super::options::{ID, KEY, read_id};
+use super::options::{Counting, ID, KEY};
 use super::{announce, follow_opening};
 use crate::args::Args;
 use crate::error::Error;
@@ -29,12 +29,13 @@ impl Command for CountDown {
         since: c"0.1.0",
         arity: -2,
         keys: KeyUse::UPDATE,
-        args: &[KEY, Arg::new(c"decrement", Kind::Integer).optional(), ID],
+        args: &[KEY, Arg::new(c"decrement", Kind::Integer).optional(), ID, Counting::MISSING],
     };
 
     fn run(call: Call<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
-        let Request { name, by, id } = Request::parse(Args::new(args))?;
-        let countdown = count_down(call, *name, by, id, || call.replicate_verbatim())?;
+        let Request { name, by, counting } = Request::parse(Args::new(args))?;
+        let countdown =
+            count_down(call, *name, by, counting, || propagate(call, *name, by, counting))?;
         Ok(Reply::Integer(match countdown {
             Countdown::Remaining(count) | Countdown::Duplicate(count) => count,
             Countdown::Opened | Countdown::WasOpen => 0,
@@ -42,24 +43,46 @@ impl Command for CountDown {
     }
 }
 
+/// The countdown that was counted. What to do without a latch is settled.
+fn propagate(call: Call<'_>, name: Str<'_>, by: i64, counting: Counting<'_>) {
+    match (counting.missing, counting.id) {
+        (None, _) => call.replicate_verbatim(),
+        (_, None) => call.replicate(c"LATCH.COUNTDOWN", name, &[by.to_string().as_bytes()]),
+        (_, Some(id)) => propagate_with_id(call, name, by, id),
+    }
+}
+
+/// A countdown with an id that was counted.
+pub(super) fn propagate_with_id(call: Call<'_>, name: Str<'_>, by: i64, id: &[u8]) {
+    call.replicate(c"LATCH.COUNTDOWN", name, &[by.to_string().as_bytes(), b"ID", id]);
+}
+
 /// Counts down the latch of a key, if there is one, and does all that follows;
 /// `propagate` is called if anything has changed.
+///
+/// # Errors
+/// If the latch was aborted; with `MISSING ERROR` also if there is none, or one that has
+/// opened without this id: a part too many.
 pub(super) fn count_down(
     call: Call<'_>,
     name: Str<'_>,
     by: i64,
-    id: Option<&[u8]>,
+    counting: Counting<'_>,
     propagate: impl FnOnce(),
 ) -> Result<Countdown, Error> {
     let event = c"latch.countdown";
     let mut key = Key::write(*call, name);
     let Some(latch) = key.value_mut()? else {
-        return Ok(Countdown::WasOpen);
+        return if counting.is_strict() { Err(Error::NoLatch) } else { Ok(Countdown::WasOpen) };
     };
-    let countdown = latch.count_down(by, id)?;
+    let countdown = latch.count_down(by, counting.id)?;
     let opening = latch.opening();
     match countdown {
         Countdown::Duplicate(_) => stats::DUPLICATE.count(),
+        // Without an id it cannot be told from one that was sent again.
+        Countdown::WasOpen if counting.is_strict() && counting.id.is_some() => {
+            return Err(Error::Open);
+        }
         Countdown::WasOpen => {}
         Countdown::Remaining(_) => {
             drop(key);
@@ -80,20 +103,16 @@ pub(super) fn count_down(
 struct Request<'a, S> {
     name: &'a S,
     by: i64,
-    id: Option<&'a [u8]>,
+    counting: Counting<'a>,
 }
 
 impl<'a, S: AsRef<[u8]>> Request<'a, S> {
-    /// An id that comes right after the key is told from a decrement by its word.
+    /// An option that comes right after the key is told from a decrement by its word.
     fn parse(mut args: Args<'a, S>) -> Result<Self, Error> {
         let name = args.next()?;
-        let mut id = read_id(&mut args)?;
-        let by = if id.is_some() || args.is_empty() { 1 } else { args.integer(1..=MAX_COUNT)? };
-        if id.is_none() {
-            id = read_id(&mut args)?;
-        }
-        args.finish()?;
-        Ok(Self { name, by, id })
+        let no_decrement = args.is_empty() || args.has_next("ID") || args.has_next("MISSING");
+        let by = if no_decrement { 1 } else { args.integer(1..=MAX_COUNT)? };
+        Ok(Self { name, by, counting: Counting::parse(args)? })
     }
 }
 
@@ -102,7 +121,7 @@ mod tests {
     use super::*;
 
     fn parse<'a>(words: &'a [&'a str]) -> Result<(i64, Option<&'a [u8]>), Error> {
-        Request::parse(Args::new(words)).map(|request| (request.by, request.id))
+        Request::parse(Args::new(words)).map(|request| (request.by, request.counting.id))
     }
 
     #[test]
@@ -111,6 +130,8 @@ mod tests {
         assert_eq!(parse(&["key", "3"]), Ok((3, None)));
         assert_eq!(parse(&["key", "ID", "x"]), Ok((1, Some(&b"x"[..]))));
         assert_eq!(parse(&["key", "3", "id", "x"]), Ok((3, Some(&b"x"[..]))));
+        assert_eq!(parse(&["key", "missing", "ERROR"]), Ok((1, None)));
+        assert_eq!(parse(&["key", "3", "MISSING", "OPEN", "ID", "x"]), Ok((3, Some(&b"x"[..]))));
     }
 
     #[test]
@@ -119,6 +140,7 @@ mod tests {
             assert_eq!(parse(&["key", text]), Err(Error::NotAnInteger), "{text}");
         }
         assert_eq!(parse(&["key", "ID", "x", "3"]), Err(Error::Syntax));
+        assert_eq!(parse(&["key", "MISSING", "WAIT"]), Err(Error::Syntax));
         assert_eq!(parse(&["key", "3", "4"]), Err(Error::Syntax));
         assert_eq!(parse(&["key", "ID", "x", "ID", "x"]), Err(Error::Syntax));
         assert_eq!(parse(&[]), Err(Error::Syntax));

@@ -83,9 +83,10 @@ fn syntax(arg: &Arg) -> String {
         _ => Some(format!("<{}>", text(arg.name))),
     };
     let word = arg.word.map(|word| text(word).to_owned());
-    let mut shown = word.into_iter().chain(value).collect::<Vec<_>>().join(" ");
+    let mut shown = word.into_iter().chain(value.clone()).collect::<Vec<_>>().join(" ");
     if arg.is_repeated {
-        shown = format!("{shown} [{shown} ...]");
+        // The word comes once.
+        shown = format!("{shown} [{} ...]", value.unwrap_or_default());
     }
     if arg.is_optional { format!("[{shown}]") } else { shown }
 }
@@ -108,6 +109,7 @@ mod tests {
             (Arg::new(c"key", Kind::Key).repeated(), "<key> [<key> ...]"),
             (Arg::new(c"reason", Kind::String).optional(), "[<reason>]"),
             (Arg::new(c"id", Kind::String).after(c"ID").optional(), "[ID <id>]"),
+            (Arg::new(c"id", Kind::String).after(c"ID").repeated(), "ID <id> [<id> ...]"),
             (Arg::new(c"choice", Kind::OneOf(CHOICES)).optional(), "[A | B <seconds>]"),
             (Arg::new(c"choice", Kind::OneOf(CHOICES)).after(c"C"), "C A | B <seconds>"),
         ] {

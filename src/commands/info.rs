@@ -24,7 +24,7 @@ impl Command for Info {
         name: c"latch.info",
         flags: c"readonly fast",
         categories: c"read fast",
-        summary: c"Returns state, counts, waiters and times of a latch.",
+        summary: c"Returns state, counts, waiters and times of a latch, and who set and opened it.",
         complexity: c"O(1)",
         since: c"0.1.0",
         arity: 2,
@@ -46,6 +46,7 @@ impl Command for Info {
         let waiters = with_lot(call.lock(), |lot| lot.parked_on(call.db(), name.bytes()));
         let ttl = key.expiry().map_or(-1, |at| at.saturating_sub(now()).max(0));
         let number = |n: usize| Reply::Integer(i64::try_from(n).unwrap_or(i64::MAX));
+        let text = |text: Option<&[u8]>| Reply::Bulk(text.unwrap_or_default().into());
         Ok(Reply::Map(vec![
             ("state", Reply::Bulk(state.as_bytes().into())),
             ("count", Reply::Integer(latch.count())),
@@ -54,7 +55,10 @@ impl Command for Info {
             ("waiters", number(waiters)),
             ("ttl-ms", Reply::Integer(ttl)),
             ("linger-ms", Reply::Integer(latch.linger())),
-            ("reason", Reply::Bulk(latch.reason().unwrap_or_default().into())),
+            ("reason", text(latch.reason())),
+            ("pending", number(latch.pending())),
+            ("opened-by", text(latch.opened_by())),
+            ("set-by", text(latch.set_by())),
         ]))
     }
 }

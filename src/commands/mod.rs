@@ -15,6 +15,7 @@ mod info;
 mod options;
 #[cfg(feature = "fault-injection")]
 mod panic;
+mod pending;
 mod set;
 mod waiters;
 
@@ -33,7 +34,7 @@ use crate::payload::Key;
 use crate::stats;
 
 /// Every command, in the order of `LATCH.HELP`.
-static COMMANDS: [Entry; 13] = [
+static COMMANDS: [Entry; 14] = [
     Entry::of::<set::Set>(),
     Entry::of::<countdown::CountDown>(),
     Entry::of::<r#await::Await>(),
@@ -45,6 +46,7 @@ static COMMANDS: [Entry; 13] = [
     Entry::of::<get::Get>(),
     Entry::of::<info::Info>(),
     Entry::of::<arrived::Arrived>(),
+    Entry::of::<pending::Pending>(),
     Entry::of::<waiters::Waiters>(),
     Entry::of::<help::Help>(),
 ];

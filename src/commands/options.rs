@@ -4,7 +4,7 @@ use border::spec::{Arg, Kind};
 
 use crate::args::Args;
 use crate::error::Error;
-use crate::latch::is_id;
+use crate::latch::{MAX_COUNT, is_id};
 
 /// The key of a command.
 pub(super) const KEY: Arg = Arg::new(c"key", Kind::Key);
@@ -12,16 +12,75 @@ pub(super) const KEY: Arg = Arg::new(c"key", Kind::Key);
 /// How long to wait.
 pub(super) const TIMEOUT: Arg = Arg::new(c"timeout", Kind::Double);
 
-/// `ID id`: who counts down.
-pub(super) const ID: Arg = Arg::new(c"id", Kind::String).after(c"ID").optional();
+/// `ID id`, where there must be one: whose the command is. Sent again it does nothing.
+pub(super) const OWN_ID: Arg = Arg::new(c"id", Kind::String).after(c"ID");
+
+/// `ID id`, where it may be left out.
+pub(super) const ID: Arg = OWN_ID.optional();
+
+/// `COUNT count`: how much is returned at most.
+pub(super) const COUNT: Arg = Arg::new(c"count", Kind::Integer).after(c"COUNT").optional();
 
 /// Reads the option `ID id`, if it comes next.
 pub(super) fn read_id<'a, S: AsRef<[u8]>>(
     args: &mut Args<'a, S>,
 ) -> Result<Option<&'a [u8]>, Error> {
-    match args.named("ID")?.map(AsRef::as_ref) {
-        Some(id) if !is_id(id) => Err(Error::IdLength),
-        id => Ok(id),
+    args.named("ID")?.map(|id| check_id(id.as_ref())).transpose()
+}
+
+/// The id, if it can be one.
+pub(super) fn check_id(id: &[u8]) -> Result<&[u8], Error> {
+    if is_id(id) { Ok(id) } else { Err(Error::IdLength) }
+}
+
+/// Reads the option `COUNT count`, if it is there, which is the last; else it is `default`.
+pub(super) fn read_limit<S: AsRef<[u8]>>(
+    mut args: Args<'_, S>,
+    default: usize,
+) -> Result<usize, Error> {
+    let limit = args.named_integer("COUNT", 1..=MAX_COUNT)?;
+    args.finish()?;
+    Ok(limit.map_or(default, |limit| usize::try_from(limit).unwrap_or(usize::MAX)))
+}
+
+/// What a command that counts down may be given, in any order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counting<'a> {
+    /// Who counts down; it counts once.
+    pub(super) id: Option<&'a [u8]>,
+    /// What no latch, or one that has opened without this id, is to it, if it says so.
+    pub(super) missing: Option<Missing>,
+}
+
+impl<'a> Counting<'a> {
+    /// `MISSING …` of such a command, which does not wait for a latch to come.
+    pub(super) const MISSING: Arg = Arg::new(
+        c"missing",
+        Kind::OneOf(&[Arg::word(c"open", c"OPEN"), Arg::word(c"error", c"ERROR")]),
+    )
+    .after(c"MISSING")
+    .optional();
+
+    /// Whether it is a mistake that there is no latch, or one that has opened without this
+    /// id: a part too many.
+    pub(super) fn is_strict(self) -> bool {
+        self.missing == Some(Missing::Error)
+    }
+
+    /// Reads the options, which are the last of the arguments.
+    pub(super) fn parse<S: AsRef<[u8]>>(mut args: Args<'a, S>) -> Result<Self, Error> {
+        let (mut id, mut missing) = (None, None);
+        while !args.is_empty() {
+            let repeated = if args.has_next("MISSING") {
+                missing.replace(Missing::read(&mut args)?).is_some()
+            } else {
+                id.replace(read_id(&mut args)?.ok_or(Error::Syntax)?).is_some()
+            };
+            if repeated || missing == Some(Missing::Wait) {
+                return Err(Error::Syntax);
+            }
+        }
+        Ok(Self { id, missing })
     }
 }
 
@@ -93,5 +152,49 @@ mod tests {
         ] {
             assert_eq!(read_id(&mut Args::new(words)), id, "{words:?}");
         }
+    }
+
+    #[test]
+    fn what_counts_down_takes_its_options_in_any_order() {
+        let x = Some(&b"x"[..]);
+        for (words, id, missing) in [
+            (&[][..], None, None),
+            (&["ID", "x"], x, None),
+            (&["MISSING", "ERROR"], None, Some(Missing::Error)),
+            (&["missing", "open", "id", "x"], x, Some(Missing::Open)),
+            (&["ID", "x", "MISSING", "error"], x, Some(Missing::Error)),
+            (&["ID", "MISSING", "MISSING", "ERROR"], Some(b"MISSING"), Some(Missing::Error)),
+        ] {
+            let counting = Counting::parse(Args::new(words)).unwrap();
+            assert_eq!(counting, Counting { id, missing }, "{words:?}");
+            assert_eq!(counting.is_strict(), missing == Some(Missing::Error));
+        }
+    }
+
+    #[test]
+    fn what_counts_down_does_not_wait_for_a_latch_to_come() {
+        for words in [
+            &["MISSING", "WAIT"][..],
+            &["MISSING"],
+            &["MISSING", "OPEN", "MISSING", "OPEN"],
+            &["ID", "x", "ID", "x"],
+            &["ID", "x", "y"],
+            &["ID"],
+            &["x"],
+        ] {
+            assert_eq!(Counting::parse(Args::new(words)), Err(Error::Syntax), "{words:?}");
+        }
+        assert_eq!(Counting::parse(Args::new(&["ID", ""])), Err(Error::IdLength));
+    }
+
+    #[test]
+    fn as_much_is_returned_as_is_asked_for() {
+        let limit = |words| read_limit(Args::new(words), 10);
+        assert_eq!(limit(&[]), Ok(10));
+        assert_eq!(limit(&["count", "3"]), Ok(3));
+        assert_eq!(limit(&["COUNT", "0"]), Err(Error::NotAnInteger));
+        assert_eq!(limit(&["COUNT"]), Err(Error::Syntax));
+        assert_eq!(limit(&["COUNT", "3", "4"]), Err(Error::Syntax));
+        assert_eq!(limit(&["3"]), Err(Error::Syntax));
     }
 }

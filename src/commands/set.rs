@@ -7,11 +7,11 @@ use border::reply::Reply;
 use border::spec::{Arg, KeyUse, Kind, Spec};
 use border::string::Str;
 
-use super::options::KEY;
+use super::options::{ID, KEY, check_id};
 use super::{announce, follow_opening};
 use crate::args::Args;
 use crate::error::Error;
-use crate::latch::{Latch, MAX_COUNT, Opening};
+use crate::latch::{Latch, MAX_COUNT, Opening, State};
 use crate::numbers::parse_integer;
 use crate::parking::{release, release_soon, with_lot};
 use crate::payload::Key;
@@ -30,7 +30,7 @@ impl Command for Set {
         name: c"latch.set",
         flags: c"write deny-oom fast",
         categories: c"write fast",
-        summary: c"Creates a latch with a count, or resets an existing one; a count of 0 opens it. With LINGER it stays for so long after it has opened.",
+        summary: c"Creates a latch with a count, or resets an existing one; a count of 0 opens it. A latch that the same id has set is left as it is. With LINGER it stays for so long after it has opened.",
         complexity: c"O(1), or O(N) when it opens, where N is the number of parked clients, in bounded steps",
         since: c"0.1.0",
         arity: -3,
@@ -40,9 +40,14 @@ impl Command for Set {
             Arg::new(c"count", Kind::Integer),
             Arg::new(
                 c"condition",
-                Kind::OneOf(&[Arg::word(c"nx", c"NX"), Arg::word(c"xx", c"XX")]),
+                Kind::OneOf(&[
+                    Arg::word(c"nx", c"NX"),
+                    Arg::word(c"xx", c"XX"),
+                    Arg::word(c"ifopen", c"IFOPEN"),
+                ]),
             )
             .optional(),
+            ID,
             Arg::new(
                 c"expiration",
                 Kind::OneOf(&[
@@ -61,11 +66,16 @@ impl Command for Set {
     fn run(call: Call<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
         let Request { name, count, options } = Request::parse(Args::new(args), now())?;
         let key = Key::write(*call, *name);
-        let exists = key.value()?.is_some();
-        if !options.condition.is_none_or(|condition| condition.is_met(exists)) {
+        let latch = key.value()?;
+        // What the master or the AOF says was done.
+        if !call.is_replaying() && latch.is_some_and(|latch| latch.was_set_by(options.id)) {
+            stats::DUPLICATE.count();
+            return Ok(Reply::Ok);
+        }
+        if !options.condition.is_none_or(|condition| condition.is_met(latch.map(Latch::state))) {
             return Ok(Reply::Null);
         }
-        if exists || count > 0 || options.linger > 0 {
+        if latch.is_some() || count > 0 || options.linger > 0 {
             store(call, *name, key, count, &options)?;
         } else {
             drop(key);
@@ -77,7 +87,7 @@ impl Command for Set {
 
 /// A latch that does not exist opens as it is made, and nothing is stored: that is only
 /// something if somebody has waited for it.
-fn open_the_missing(call: Call<'_>, name: Str<'_>, options: &Options) {
+fn open_the_missing(call: Call<'_>, name: Str<'_>, options: &Options<'_>) {
     if !call.is_loading() && with_lot(call.lock(), |lot| lot.open(call.db(), name.bytes(), None)) {
         propagate(call, name, 0, options);
         stats::SET.count();
@@ -94,13 +104,13 @@ fn store<'a>(
     name: Str<'_>,
     mut key: Key<'a>,
     count: i64,
-    options: &Options,
+    options: &Options<'_>,
 ) -> Result<(), Error> {
     let opening = if let Some(latch) = key.value_mut()? {
-        reclaim::give_back(call.lock(), latch.reset(count, options.linger, None));
+        reclaim::give_back(call.lock(), latch.reset(count, options.linger, options.id));
         latch.opening()
     } else {
-        let opening = make(*call, name, key, Latch::new(count, options.linger, None));
+        let opening = make(*call, name, key, Latch::new(count, options.linger, options.id));
         key = Key::write(*call, name);
         let is_there = |latch: &Latch| latch.round() == opening.round;
         if !matches!(key.value(), Ok(Some(latch)) if is_there(latch)) {
@@ -141,22 +151,25 @@ fn make(ctx: Context<'_>, name: Str<'_>, key: Key<'_>, latch: Latch) -> Opening 
 
 /// Propagates what was done, without the condition that was met, and with the
 /// time at which the latch expires: the same whenever it is replayed.
-fn propagate(call: Call<'_>, name: Str<'_>, count: i64, options: &Options) {
+fn propagate(call: Call<'_>, name: Str<'_>, count: i64, options: &Options<'_>) {
     if *options == Options::default() {
         return call.replicate_verbatim(); // it says all this already
     }
-    let mut args = vec![count.to_string()];
+    let mut times = Vec::new();
     match options.expiry {
         _ if count == 0 => {} // opening replaces the time to live
         Expiry::Never => {}
-        Expiry::Keep => args.push("KEEPTTL".into()),
-        Expiry::At(at) => args.extend(["PXAT".into(), at.to_string()]),
-        Expiry::In(millis) => args.extend(["PX".into(), millis.to_string()]),
+        Expiry::Keep => times.push("KEEPTTL".into()),
+        Expiry::At(at) => times.extend(["PXAT".into(), at.to_string()]),
+        Expiry::In(millis) => times.extend(["PX".into(), millis.to_string()]),
     }
     if options.linger > 0 {
-        args.extend(["LINGER".into(), format_seconds(options.linger)]);
+        times.extend(["LINGER".into(), format_seconds(options.linger)]);
     }
-    let args: Vec<_> = args.iter().map(String::as_bytes).collect();
+    let count = count.to_string();
+    let mut args = vec![count.as_bytes()];
+    args.extend(options.id.into_iter().flat_map(|id| [&b"ID"[..], id]));
+    args.extend(times.iter().map(String::as_bytes));
     call.replicate(c"LATCH.SET", name, &args);
 }
 
@@ -164,7 +177,7 @@ fn propagate(call: Call<'_>, name: Str<'_>, count: i64, options: &Options) {
 struct Request<'a, S> {
     name: &'a S,
     count: i64,
-    options: Options,
+    options: Options<'a>,
 }
 
 impl<'a, S: AsRef<[u8]>> Request<'a, S> {
@@ -182,11 +195,18 @@ enum Condition {
     Missing,
     /// `XX`
     Existing,
+    /// `IFOPEN`
+    NotInUse,
 }
 
 impl Condition {
-    fn is_met(self, exists: bool) -> bool {
-        exists == (self == Self::Existing)
+    /// Whether it is met by what a latch is, if there is one.
+    fn is_met(self, state: Option<State<'_>>) -> bool {
+        match self {
+            Self::Missing => state.is_none(),
+            Self::Existing => state.is_some(),
+            Self::NotInUse => matches!(state, None | Some(State::Open)),
+        }
     }
 }
 
@@ -218,17 +238,20 @@ impl Expiry {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Options {
+struct Options<'a> {
     condition: Option<Condition>,
+    /// Who sets it.
+    id: Option<&'a [u8]>,
     expiry: Expiry,
     /// In ms; 0: the latch leaves its key when it opens.
     linger: i64,
 }
 
-impl Options {
+impl<'a> Options<'a> {
     /// Reads what follows the count, at the time `now` in ms.
-    fn parse<S: AsRef<[u8]>>(mut args: Args<'_, S>, now: i64) -> Result<Self, Error> {
+    fn parse<S: AsRef<[u8]>>(mut args: Args<'a, S>, now: i64) -> Result<Self, Error> {
         let mut condition = None;
+        let mut id = None;
         let mut expiry = None;
         let mut linger = None;
         while let Some(option) = args.next_option() {
@@ -237,6 +260,10 @@ impl Options {
                 condition.replace(Condition::Missing).is_some()
             } else if is("XX") {
                 condition.replace(Condition::Existing).is_some()
+            } else if is("IFOPEN") {
+                condition.replace(Condition::NotInUse).is_some()
+            } else if is("ID") {
+                id.replace(check_id(args.next()?.as_ref())?).is_some()
             } else if is("KEEPTTL") {
                 expiry.replace(Expiry::Keep).is_some()
             } else if is("LINGER") {
@@ -256,7 +283,7 @@ impl Options {
             }
         }
         let (expiry, linger) = (expiry.unwrap_or_default(), linger.unwrap_or(0));
-        Ok(Self { condition, expiry, linger })
+        Ok(Self { condition, id, expiry, linger })
     }
 }
 
@@ -266,9 +293,17 @@ mod tests {
 
     const NOW: i64 = 1_700_000_000_000;
 
-    fn parse(options: &str) -> Result<Options, Error> {
+    /// The options, with nothing that they borrow, and the id.
+    fn parse_all(options: &str) -> Result<(Options<'static>, Option<String>), Error> {
         let words: Vec<_> = ["key", "1"].into_iter().chain(options.split_whitespace()).collect();
-        Request::parse(Args::new(&words), NOW).map(|request| request.options)
+        let Options { condition, id, expiry, linger } =
+            Request::parse(Args::new(&words), NOW)?.options;
+        let id = id.map(|id| String::from_utf8_lossy(id).into_owned());
+        Ok((Options { condition, id: None, expiry, linger }, id))
+    }
+
+    fn parse(options: &str) -> Result<Options<'static>, Error> {
+        parse_all(options).map(|(options, _)| options)
     }
 
     #[test]
@@ -283,12 +318,13 @@ mod tests {
 
     #[test]
     fn options_come_in_any_order_and_case() {
-        let both =
-            Options { condition: Some(Condition::Missing), expiry: Expiry::In(5000), linger: 0 };
+        let (condition, expiry) = (Some(Condition::Missing), Expiry::In(5000));
+        let both = Options { condition, expiry, ..Options::default() };
         assert_eq!(parse(""), Ok(Options::default()));
         assert_eq!(parse("NX EX 5"), Ok(both));
         assert_eq!(parse("ex 5 nX"), Ok(both));
         assert_eq!(parse("xx").unwrap().condition, Some(Condition::Existing));
+        assert_eq!(parse("ifopen").unwrap().condition, Some(Condition::NotInUse));
         assert_eq!(parse("keepttl").unwrap().expiry, Expiry::Keep);
         assert_eq!(parse("PXAT 7").unwrap().expiry, Expiry::At(7));
     }
@@ -300,6 +336,11 @@ mod tests {
             "NX NX",
             "NX XX",
             "XX NX",
+            "NX IFOPEN",
+            "IFOPEN IFOPEN",
+            "ID",
+            "ID x ID x",
+            "NX ID",
             "EX",
             "EX 1 EX 1",
             "EX 1 PX 1",
@@ -322,8 +363,24 @@ mod tests {
     }
 
     #[test]
-    fn conditions_are_about_existence() {
-        assert!(Condition::Missing.is_met(false) && !Condition::Missing.is_met(true));
-        assert!(Condition::Existing.is_met(true) && !Condition::Existing.is_met(false));
+    fn an_id_may_be_any_word() {
+        for (options, id) in [("", None), ("ID x", Some("x")), ("nx id NX ex 5", Some("NX"))] {
+            assert_eq!(parse_all(options).unwrap().1.as_deref(), id, "{options}");
+        }
+        let too_long = "x".repeat(1025);
+        assert_eq!(parse(&format!("ID {too_long}")), Err(Error::IdLength));
+    }
+
+    #[test]
+    fn conditions_are_about_what_is_there() {
+        for (state, conditions) in [
+            (None, [true, false, true]),
+            (Some(State::Closed), [false, true, false]),
+            (Some(State::Open), [false, true, true]),
+            (Some(State::Aborted(b"why")), [false, true, false]),
+        ] {
+            let all = [Condition::Missing, Condition::Existing, Condition::NotInUse];
+            assert_eq!(all.map(|condition| condition.is_met(state)), conditions, "{state:?}");
+        }
     }
 }

@@ -3,12 +3,12 @@
 use border::command::{Call, Command};
 use border::context::now;
 use border::reply::Reply;
-use border::spec::{Arg, KeyUse, Kind, Spec};
+use border::spec::{KeyUse, Spec};
 use border::string::Str;
 
+use super::options::{COUNT, read_limit};
 use crate::args::Args;
 use crate::error::Error;
-use crate::latch::MAX_COUNT;
 use crate::parking::with_lot;
 
 /// How many keys are returned if nobody says.
@@ -31,11 +31,11 @@ impl Command for Waiters {
         since: c"0.1.0",
         arity: -1,
         keys: KeyUse::NONE,
-        args: &[Arg::new(c"count", Kind::Integer).after(c"COUNT").optional()],
+        args: &[COUNT],
     };
 
     fn run(call: Call<'_>, args: &[Str<'_>]) -> Result<Reply, Error> {
-        let limit = read_limit(Args::new(args))?;
+        let limit = read_limit(Args::new(args), DEFAULT_COUNT)?;
         let now = now();
         let keys = with_lot(call.lock(), |lot| lot.most_waited(call.db(), limit));
         let rows = keys.into_iter().map(|waited| {
@@ -45,27 +45,5 @@ impl Command for Waiters {
             Reply::Array(vec![key, Reply::Integer(waiters), oldest])
         });
         Ok(Reply::Array(rows.collect()))
-    }
-}
-
-fn read_limit<S: AsRef<[u8]>>(mut args: Args<'_, S>) -> Result<usize, Error> {
-    let limit = args.named_integer("COUNT", 1..=MAX_COUNT)?;
-    args.finish()?;
-    Ok(limit.map_or(DEFAULT_COUNT, |limit| usize::try_from(limit).unwrap_or(usize::MAX)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ten_keys_are_returned_unless_told_otherwise() {
-        let limit = |words| read_limit(Args::new(words));
-        assert_eq!(limit(&[]), Ok(10));
-        assert_eq!(limit(&["count", "3"]), Ok(3));
-        assert_eq!(limit(&["COUNT", "0"]), Err(Error::NotAnInteger));
-        assert_eq!(limit(&["COUNT"]), Err(Error::Syntax));
-        assert_eq!(limit(&["COUNT", "3", "4"]), Err(Error::Syntax));
-        assert_eq!(limit(&["3"]), Err(Error::Syntax));
     }
 }

@@ -50,6 +50,7 @@ mod random;
 mod resp;
 mod retrying;
 mod server;
+pub mod states;
 mod stream;
 mod texts;
 mod timing;

@@ -180,14 +180,23 @@ fn latch(random: &mut Random, world: &World<'_>) -> Call {
             if random.once_in(3) {
                 words.extend(cmd!["ID", random.pick(&IDS)]);
             }
+            words.extend(strictness(random));
             Call::new(words)
         }
-        85..88 => Call::new(cmd!["LATCH.ADD", key, small]),
+        85..88 => {
+            let mut words = cmd!["LATCH.ADD", key, small].to_vec();
+            if random.once_in(2) {
+                words.extend(cmd!["ID", random.pick(&IDS)]);
+            }
+            Call::new(words)
+        }
         88..90 => Call::new(cmd!["LATCH.ABORT", key]),
         90 => Call::new(cmd!["LATCH.ABORT", key, random.bytes(40)]),
         91 | 92 => Call::new(cmd!["LATCH.GET", key]),
         93..96 => Call::new(cmd!["LATCH.INFO", key]),
-        96 => Call::new(cmd!["LATCH.ARRIVED", key]),
+        96 if random.once_in(3) => Call::new(cmd!["LATCH.ARRIVED", key]),
+        96 if random.once_in(2) => Call::new(cmd!["LATCH.ARRIVED", key, "ID", random.pick(&IDS)]),
+        96 => Call::new(cmd!["LATCH.PENDING", key, "COUNT", small]),
         97 => Call::line("LATCH.WAITERS"),
         98 => Call::new(cmd!["LATCH.WAITERS", "COUNT", small]),
         _ => Call::line("LATCH.HELP"),
@@ -203,10 +212,8 @@ fn wait(random: &mut Random, key: &str) -> Call {
         _ => format!("0.{}", 1 + random.below(9)),
     };
     if random.once_in(5) {
-        let mut words = cmd!["LATCH.ARRIVE", key, timeout].to_vec();
-        if random.once_in(2) {
-            words.extend(cmd!["ID", random.pick(&IDS)]);
-        }
+        let mut words = cmd!["LATCH.ARRIVE", key, timeout, "ID", random.pick(&IDS)].to_vec();
+        words.extend(strictness(random));
         return Call::new(words);
     }
     let mut words = match random.below(4) {
@@ -227,6 +234,14 @@ fn wait(random: &mut Random, key: &str) -> Call {
     Call::new(words)
 }
 
+/// What a latch that is not there is to something that counts down.
+fn strictness(random: &mut Random) -> Vec<Vec<u8>> {
+    match random.once_in(3) {
+        true => cmd!["MISSING", random.pick(&["OPEN", "ERROR"])].to_vec(),
+        false => Vec::new(),
+    }
+}
+
 fn set(random: &mut Random, key: &str) -> Call {
     let count = random.below(5).to_string();
     let mut words = cmd!["LATCH.SET", key, count].to_vec();
@@ -245,7 +260,11 @@ fn set(random: &mut Random, key: &str) -> Call {
     match random.below(6) {
         0 => words.extend(cmd!["NX"]),
         1 => words.extend(cmd!["XX"]),
+        2 => words.extend(cmd!["IFOPEN"]),
         _ => {}
+    }
+    if random.once_in(6) {
+        words.extend(cmd!["ID", random.pick(&IDS)]);
     }
     if random.once_in(4) {
         let seconds = if random.once_in(8) {

@@ -6,7 +6,7 @@ use super::oracle::Call;
 
 /// A command of the module with any arguments.
 pub fn command(random: &mut Random) -> Call {
-    const NAMES: [&str; 13] = [
+    const NAMES: [&str; 14] = [
         "LATCH.SET",
         "LATCH.COUNTDOWN",
         "LATCH.AWAIT",
@@ -18,10 +18,11 @@ pub fn command(random: &mut Random) -> Call {
         "LATCH.GET",
         "LATCH.INFO",
         "LATCH.ARRIVED",
+        "LATCH.PENDING",
         "LATCH.WAITERS",
         "LATCH.HELP",
     ];
-    const WORDS: [&str; 28] = [
+    const WORDS: [&str; 29] = [
         "",
         "0",
         "-1",
@@ -41,6 +42,7 @@ pub fn command(random: &mut Random) -> Call {
         "ERROR",
         "NX",
         "XX",
+        "IFOPEN",
         "PX",
         "EXAT",
         "KEEPTTL",

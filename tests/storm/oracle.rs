@@ -240,7 +240,11 @@ impl Call {
         };
         match self.name().as_str() {
             "LATCH.SET" => vec![Ok, Null, WRONG_TYPE, OutOfMemory],
+            "LATCH.COUNTDOWN" if self.says("ERROR") => {
+                vec![Count, NO_LATCH, OPEN, ABORTED, WRONG_TYPE]
+            }
             "LATCH.COUNTDOWN" => vec![Count, ABORTED, WRONG_TYPE],
+            "LATCH.ARRIVE" if self.says("ERROR") => [waits(Ok), vec![OPEN]].concat(),
             "LATCH.AWAIT" | "LATCH.AWAITALL" | "LATCH.ARRIVE" => waits(Ok),
             "LATCH.AWAITANY" => {
                 let number: usize = std::str::from_utf8(&self.words[2]).unwrap().parse().unwrap();
@@ -255,7 +259,7 @@ impl Call {
             "LATCH.ABORT" => vec![Count, NO_LATCH, OPEN, WRONG_TYPE],
             "LATCH.GET" => vec![Count, WRONG_TYPE],
             "LATCH.INFO" => vec![Null, Fields, WRONG_TYPE],
-            "LATCH.ARRIVED" => vec![List, WRONG_TYPE],
+            "LATCH.ARRIVED" | "LATCH.PENDING" => vec![List, WRONG_TYPE],
             "LATCH.WAITERS" => vec![Rows],
             "LATCH.HELP" | "KEYS" => vec![List],
             "SET" => vec![Ok, OutOfMemory],
