@@ -65,10 +65,8 @@ impl Events for Lifecycle {
     /// The keys may hold other values now: latches that survived are the same
     /// latches in new values.
     fn loaded(lock: Locked<'_>) {
-        let somebody_waits = with_lot(lock, |lot| {
-            lot.reload();
-            lot.parked() > 0
-        });
+        parking::reload(lock);
+        let somebody_waits = with_lot(lock, |lot| lot.parked() > 0);
         RELOADED.store(somebody_waits, Ordering::Relaxed);
         decide_soon(lock);
     }

@@ -41,7 +41,8 @@
 //! - Settlements are numbered, so that it is known which came first. A verdict that was
 //!   given does not change: what settles later has a higher number.
 //! - A waiter is *undecided* in as many queues as the walk has not passed it in, or in
-//!   none once one of them has decided its wait. Then its handle has been given out, once.
+//!   none once it is known that one of them has decided its wait. Its handle is given out,
+//!   once, where the walk finds that, or passes it next.
 //! - A queue that waits, or is suspended with its era, stands in the list of that; a settled
 //!   one in `settled`, until the walk has come to its end. Until then it is in the index.
 //! - In the `rota` are all queues that wait or are suspended, and may be such that were
@@ -349,6 +350,12 @@ impl<H, K: Name> Lot<H, K> {
     /// The waiting queue of a key, if it is for a latch of this round.
     fn find(&self, db: Db, key: &[u8], round: Option<Round>) -> Option<Place> {
         self.waiting(db, key).filter(|&place| self.queues[place].wanted.is(round))
+    }
+
+    /// The same, but not for a latch that is still to come.
+    fn find_present(&self, db: Db, key: &[u8], round: Round) -> Option<Place> {
+        let queue = self.find(db, key, Some(round))?;
+        (self.queues[queue].wanted != Wanted::Coming).then_some(queue)
     }
 
     /// The waiting queue for this latch; made if need be.

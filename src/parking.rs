@@ -42,8 +42,17 @@ struct Parking {
 fn with<T>(lock: Locked<'_>, access: impl FnOnce(&mut Parking) -> T) -> T {
     PARKING.with(lock, |parking| {
         parking.conclude_removal(lock);
+        parking.conclude_flush(lock);
         access(parking)
     })
+}
+
+/// A dataset was loaded.
+pub(crate) fn reload(lock: Locked<'_>) {
+    PARKING.with(lock, |parking| {
+        parking.conclude_removal(lock);
+        parking.lot.reload();
+    });
 }
 
 /// Lends the lot.
@@ -172,6 +181,14 @@ impl Parking {
         if self.removal.is_some() {
             let is_replica = Context::detached(lock).is_some_and(Context::is_replica);
             self.removal.conclude(&mut self.lot, is_replica);
+        }
+    }
+
+    /// What happens after a flush, and not in a load, comes after a removal: a load follows
+    /// its flush at once.
+    fn conclude_flush(&mut self, lock: Locked<'_>) {
+        if self.lot.has_suspended() && !Context::detached(lock).is_some_and(Context::is_loading) {
+            self.lot.settle_suspended();
         }
     }
 

@@ -366,3 +366,25 @@ fn a_latch_that_comes_with_a_whole_dataset_is_waited_for() {
     master.run("LATCH.COUNTDOWN k 2");
     waiter.receives_only(&ok());
 }
+
+#[test]
+fn a_latch_that_was_over_before_a_client_came_is_not_the_one_that_it_waits_for() {
+    let server = Server::new();
+    if !server.tells_of_expiries() {
+        return; // there it is a removal, as any other
+    }
+    server.run("LATCH.SET k 1 PX 1");
+    // Meanwhile nothing is removed.
+    assert_eq!(server.run("CLIENT PAUSE 100000 WRITE"), ok());
+    eventually("the time to pass", PATIENCE, || {
+        let reply = server.run("LATCH.AWAIT k 0.001 MISSING ERROR");
+        (reply == error("NOLATCH there is no latch at this key")).then_some(())
+    });
+    let mut waiter = server.parked("LATCH.AWAIT k 0 MISSING WAIT");
+    assert_eq!(server.run("CLIENT UNPAUSE"), ok());
+    eventually("the removal", PATIENCE, || (server.run("DBSIZE") == int(0)).then_some(()));
+    server.wait_parked(&waiter);
+    assert_eq!(server.run("LATCH.SET k 1"), ok());
+    assert_eq!(server.run("LATCH.COUNTDOWN k"), int(0));
+    waiter.receives_only(&ok());
+}

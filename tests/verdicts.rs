@@ -305,3 +305,25 @@ fn nor_has_one_whose_time_was_taken_away_just_before_it_is_removed() {
         }
     }
 }
+
+#[test]
+fn what_follows_a_flush_at_once_comes_after_it() {
+    let server = Server::new();
+    for (wait, told, aborted_waits) in [
+        ("LATCH.AWAITALL 0 2 a b MISSING WAIT", gone(), 0),
+        ("LATCH.AWAITANY 0 2 a b MISSING WAIT", aborted("why"), 1),
+    ] {
+        server.run("DEL b");
+        server.run("LATCH.SET a 1");
+        let mut waiter = server.parked(wait);
+        let replies =
+            server.client().transaction(&["FLUSHDB", "LATCH.SET b 1", "LATCH.ABORT b why"]);
+        assert_eq!(replies.items(), [ok(), ok(), int(aborted_waits)], "{wait}");
+        waiter.receives_only(&told);
+    }
+    server.run("LATCH.SET a 1");
+    let mut waiter = server.parked("LATCH.AWAIT a 0");
+    let unblock = format!("CLIENT UNBLOCK {}", waiter.id());
+    server.client().transaction(&["FLUSHDB", &unblock]);
+    waiter.receives_only(&gone());
+}

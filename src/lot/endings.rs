@@ -5,7 +5,7 @@ use std::mem;
 
 use super::queue::{Fate, Phase, Queue, QueueId, Wanted};
 use super::slab::{Id, Place};
-use super::{Db, Kind, Lot, Name, Outcome, Rule, Waiter};
+use super::{Db, Kind, Lot, Name, Outcome, Rule, Stand, Waiter};
 use crate::latch::Round;
 
 /// What was taken, and may be brought back by a load.
@@ -49,35 +49,50 @@ impl<H, K: Name> Lot<H, K> {
     }
 
     /// How many waits end if the round of this waiting queue fails.
-    fn ends_by_a_failure(&self, place: Place) -> usize {
+    fn ends_by_a_failure(&mut self, place: Place) -> usize {
         let Queue { stands, several, .. } = &self.queues[place];
         let mut ends = stands.len() - *several as usize;
-        if *several > 0 {
-            // Who stands in others may wait on, or have been decided.
-            let mut at = stands.first();
-            while let Some(stand) = at.map(|at| &self.stands[at]) {
-                let waiter = &self.waiters[stand.waiter];
-                ends += usize::from(waiter.stands > 1 && self.would_end(waiter));
-                at = stand.links.next();
-            }
+        // Who stands in others may wait on, or have been decided.
+        let mut at = stands.first().filter(|_| *several > 0);
+        while let Some(&Stand { waiter, links, .. }) = at.map(|at| &self.stands[at]) {
+            ends += usize::from(self.waiters[waiter].stands > 1 && self.would_end(waiter));
+            at = links.next();
         }
         ends
     }
 
     /// Whether the wait goes on, and would end if one more of its rounds failed.
-    fn would_end(&self, waiter: &Waiter<H>) -> bool {
-        let open = if self.settled.several == 0 || waiter.undecided == 0 {
-            waiter.undecided // the walk has passed all that is settled
-        } else if self.judge(waiter).is_some() {
-            0
-        } else {
-            let queues = self.queues_of(waiter).map(|place| &self.queues[place]);
-            queues.map(|queue| u32::from(self.settlement(queue).is_none())).sum()
-        };
-        match waiter.rule {
-            Rule::All => open > 0,
-            Rule::Any => open == 1,
+    fn would_end(&mut self, place: Place) -> bool {
+        let Waiter { rule, undecided, .. } = self.waiters[place];
+        if undecided == 0 || self.settled.several == 0 {
+            // The walk has passed all that is settled.
+            return undecided > 0 && (rule == Rule::All || undecided == 1);
         }
+        match self.still_open(&self.waiters[place]) {
+            Some(open) => rule == Rule::All || open == 1,
+            None => {
+                self.waiters[place].undecided = 0; // so that nobody has to find out again
+                false
+            }
+        }
+    }
+
+    /// How many of its rounds go on, or two if a wait for any of them has more. `None` if
+    /// another has decided the wait.
+    fn still_open(&self, waiter: &Waiter<H>) -> Option<u32> {
+        let mut open = 0;
+        for place in self.queues_of(waiter) {
+            let queue = &self.queues[place];
+            if self.settlement(queue).is_none() {
+                open += 1;
+                if waiter.rule == Rule::Any && open > 1 {
+                    break;
+                }
+            } else if waiter.rule.is_decided_by(queue.has_opened()) {
+                return None;
+            }
+        }
+        Some(open)
     }
 
     /// A latch was taken from its key before it opened, at the time `now`: whether it
@@ -88,9 +103,14 @@ impl<H, K: Name> Lot<H, K> {
         }
     }
 
-    /// A latch was taken from its key before it opened, and what that was is known.
+    /// A latch was taken from its key before it opened, and what that was is known. One whose
+    /// time had passed was not there for those who wait for one to come.
     pub(crate) fn end(&mut self, db: Db, key: &[u8], round: Round, outcome: Outcome) {
-        if let Some(queue) = self.find(db, key, Some(round)) {
+        let queue = match outcome {
+            Outcome::Expired => self.find_present(db, key, round),
+            _ => self.find(db, key, Some(round)),
+        };
+        if let Some(queue) = queue {
             self.settle(queue, outcome);
         }
     }
@@ -99,9 +119,7 @@ impl<H, K: Name> Lot<H, K> {
     /// it back. Until [`Lot::reload`] or [`Lot::settle_suspended`] says which, it is a
     /// removal or not.
     pub(crate) fn displace(&mut self, db: Db, key: &[u8], round: Round, now: i64) {
-        if let Some(place) = self.find(db, key, Some(round))
-            && self.queues[place].wanted != Wanted::Coming
-        {
+        if let Some(place) = self.find_present(db, key, round) {
             self.leave_list_of_era(place);
             self.forget_due(place);
             let queue = &mut self.queues[place];

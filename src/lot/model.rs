@@ -192,8 +192,11 @@ impl Model {
                 Some(outcome) => self.lot.end(db, name.as_bytes(), round, outcome.clone()),
                 None => self.lot.remove(db, name.as_bytes(), round, now),
             }
-            self.decide_round(key, Some(round), |stand| {
-                known.cloned().unwrap_or_else(|| stand.loss(now))
+            self.decide(|stand| {
+                // What had expired was not there for those who wait for one to come.
+                let was_there = known != Some(&Outcome::Expired) || stand.want != Want::Coming;
+                let lost = stand.key == key && stand.want.is(Some(round)) && was_there;
+                lost.then(|| known.cloned().unwrap_or_else(|| stand.loss(now)))
             });
         }
     }

@@ -59,3 +59,12 @@ fn a_latch_that_came_unseen_and_is_set_again_has_come() {
     lot.settle_suspended();
     assert_eq!(outcome(&lot, ticket), Some(Outcome::Gone));
 }
+
+#[test]
+fn a_latch_to_come_is_not_one_whose_time_had_passed() {
+    let mut lot = Lot::default();
+    let ticket = park_on(&mut lot, 0, &[("k", None)], Rule::All, 1);
+    lot.end(0, b"k", Round::next(), Outcome::Expired);
+    assert_eq!(outcome(&lot, ticket), None);
+    assert!(lot.open(0, b"k", None));
+}

@@ -133,3 +133,22 @@ fn the_first_failure_is_told_also_if_the_walk_comes_to_a_later_one_before() {
     assert_eq!(order.iter().position(|&handle| handle == 100), Some(64), "found in b");
     assert_eq!(outcome(&lot, ticket), Some(aborted("first")));
 }
+
+#[test]
+fn many_aborts_in_a_row_count_each_wait_once() {
+    const KEYS: usize = 30;
+
+    for (rule, expected) in [(Rule::All, 0), (Rule::Any, KEYS - 1)] {
+        let mut lot = Lot::default();
+        let name = |nth: usize| -> &'static str { nth.to_string().leak() };
+        let keys: Vec<_> = (0..KEYS).map(|nth| (name(nth), Some(Round::next()))).collect();
+        for handle in 0..3 {
+            park_on(&mut lot, 0, &keys, rule, handle);
+        }
+        for (nth, (key, round)) in keys.into_iter().enumerate() {
+            let ended = lot.abort(0, key.as_bytes(), round.expect("a round"), b"why");
+            assert_eq!(ended, if nth == expected { 3 } else { 0 }, "{rule:?} {nth}");
+        }
+        assert_eq!(lot.next_batch(1_000), [0, 1, 2]);
+    }
+}
