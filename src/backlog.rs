@@ -13,6 +13,9 @@ const STEP: Duration = Duration::from_micros(500);
 /// for ever.
 const SHARE: u32 = 4;
 
+/// How long a step takes at most, also after a command that took very long.
+const LONGEST: Duration = Duration::from_millis(2);
+
 /// The sets of ids that nobody has any more.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
@@ -38,7 +41,7 @@ impl Backlog {
     pub(crate) fn step(&mut self, mut clock: impl FnMut() -> Instant) {
         let begin = clock();
         let share = self.since.map(|since| (begin - since) / SHARE).unwrap_or_default();
-        let end = begin + STEP.max(share);
+        let end = begin + share.clamp(STEP, LONGEST);
         while self.give_back_one() {
             let now = clock();
             if now >= end {
@@ -149,8 +152,10 @@ mod tests {
         };
         let (first, second) = given_back_after(Duration::ZERO);
         assert!(first <= 5 * 512 && second <= 5 * 512, "{first} {second}");
-        let (first, second) = given_back_after(400 * TICK);
-        assert!(first <= 5 * 512 && second > 20 * 224, "{first} {second}");
+        let (first, second) = given_back_after(50 * TICK);
+        assert!(first <= 5 * 512 && second > 10 * 224, "{first} {second}");
+        let (_, second) = given_back_after(10_000 * TICK);
+        assert!(second <= 20 * 512, "2 ms are twenty ticks: {second}");
     }
 
     #[test]

@@ -145,7 +145,7 @@ impl Ids {
     ) -> Option<Mark> {
         let hash = self.hasher.hash_one(id.as_ref());
         let mut place = self.segments.place(hash);
-        while self.segments.as_slice()[place].is_full() {
+        while self.segments.as_slice()[place].needs_room(hash, id.as_ref()) {
             self.make_room(place);
             place = self.segments.place(hash);
         }

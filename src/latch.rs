@@ -110,7 +110,7 @@ struct Extra {
     opened_by: Option<Box<[u8]>>,
 }
 
-/// A latch as it was saved.
+/// A latch as it was saved: all that is to be kept of it.
 #[derive(Debug, Default)]
 pub(crate) struct Saved {
     pub(crate) count: i64,

@@ -25,8 +25,9 @@
 //! # Sizes
 //!
 //! Everything is kept in slabs and linked through them, so each step is O(1) (O(log n) for
-//! what expires), moves nothing and gives back no more than one chunk, whatever the size.
-//! Only a load goes over all queues.
+//! what expires) and moves nothing, whatever the size. Only a load and [`Lot::most_waited`] go
+//! over all queues, and an abort goes over the waiters of its queue if some of them stand in
+//! others, too; over all queues of these only while such waiters are about to be released.
 //!
 //! # Invariants
 //!
@@ -42,9 +43,10 @@
 //! - A waiter is *undecided* in as many queues as the walk has not passed it in, or in
 //!   none once one of them has decided its wait. Then its handle has been given out, once.
 //! - A queue that waits, or is suspended with its era, stands in the list of that; a settled
-//!   one in `settled`, until the walk has come to its end.
-//! - In the `rota` are all queues that wait or are suspended, and may be others; in `due` no
-//!   queue that is settled by itself. `suspended` may name what is there no more.
+//!   one in `settled`, until the walk has come to its end. Until then it is in the index.
+//! - In the `rota` are all queues that wait or are suspended, and may be such that were
+//!   settled with their era; in `due` none that is settled by itself or displaced.
+//!   `suspended` may name what is there no more.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -70,9 +72,10 @@ use index::Index;
 use list::{Linked, Links, List};
 pub(crate) use looks::{Kind, Lookup, Sighting};
 pub(crate) use outcome::{Outcome, Rule, Verdict};
-use queue::{Phase, Queue, QueueId, Rota, Wanted};
+use queue::{Phase, Queue, QueueId, Rota, Stage, Wanted};
 use slab::{Id, Place, Slab};
 pub(crate) use walk::Budget;
+use walk::Settled;
 
 /// The number of a database.
 pub(crate) type Db = i32;
@@ -113,8 +116,8 @@ struct Waiter<H> {
     /// When it came, in ms, by the clock of whoever parked it.
     since: i64,
     rule: Rule,
-    /// Where it stands: the last place that it took, and how many there are.
-    last: Option<Place>,
+    /// Where it stands: one of its places, and how many there are.
+    stand: Option<Place>,
     stands: u32,
     /// In how many of its queues its wait is undecided.
     undecided: u32,
@@ -129,7 +132,7 @@ struct Stand {
     queue: Place,
     links: Links,
     /// Where the waiter stands, too.
-    other: Option<Place>,
+    next_of_waiter: Option<Place>,
 }
 
 impl Linked<Stand> for Stand {
@@ -159,12 +162,9 @@ pub(crate) struct Lot<H, K = Rc<[u8]>> {
     due: BTreeSet<(i64, QueueId)>,
     /// What is suspended, in the order that it was.
     suspended: Vec<Suspended>,
-    /// The settled queues that have not been walked to the end. The first has its turn.
-    settled: List<Era>,
-    /// What the walk has done in this turn.
-    turn: usize,
-    /// The number of the last settlement.
-    last: u64,
+    settled: Settled,
+    /// How many settlements there have been.
+    settlements: u64,
 }
 
 impl<H, K> Default for Lot<H, K> {
@@ -180,9 +180,8 @@ impl<H, K> Default for Lot<H, K> {
             rota: Default::default(),
             due: BTreeSet::new(),
             suspended: Vec::new(),
-            settled: List::default(),
-            turn: 0,
-            last: 0,
+            settled: Settled::default(),
+            settlements: 0,
         }
     }
 }
@@ -199,8 +198,8 @@ impl<H, K: Name> Lot<H, K> {
         now: i64,
         block: impl FnOnce(Ticket) -> Option<H>,
     ) -> bool {
-        let (handle, last, decided_by) = (None, None, None);
-        let new = Waiter { handle, since: now, rule, last, stands: 0, undecided: 0, decided_by };
+        let (handle, stand, decided_by) = (None, None, None);
+        let new = Waiter { handle, since: now, rule, stand, stands: 0, undecided: 0, decided_by };
         let ticket = Ticket(self.waiters.insert(new));
         for target in targets {
             let queue = self.queue_for(db, target, now);
@@ -222,7 +221,7 @@ impl<H, K: Name> Lot<H, K> {
         let waiter = &self.waiters[self.waiters.find(ticket.0)?];
         let queue = &self.queues[waiter.decided_by.or_else(|| self.judge(waiter))?];
         match self.phase(queue) {
-            Phase::Settled(_, outcome) => Some(Verdict { outcome, key: &queue.key }),
+            Phase::Settled(outcome) => Some(Verdict { outcome, key: &queue.key }),
             Phase::Waiting | Phase::Suspended(_) => None,
         }
     }
@@ -232,10 +231,10 @@ impl<H, K: Name> Lot<H, K> {
         let Some(place) = self.waiters.find(ticket.0) else {
             return;
         };
-        let Waiter { last, stands, .. } = self.waiters.remove(place);
-        let mut at = last;
+        let Waiter { stand, stands, .. } = self.waiters.remove(place);
+        let mut at = stand;
         while let Some(place) = at {
-            at = self.stands[place].other;
+            at = self.stands[place].next_of_waiter;
             self.step_out(place, stands > 1);
         }
     }
@@ -248,7 +247,7 @@ impl<H, K: Name> Lot<H, K> {
         let mut is_over = true;
         for place in self.queues_of(waiter) {
             let queue = &self.queues[place];
-            let Some(number) = self.settled_as(queue) else {
+            let Some(number) = self.settlement(queue) else {
                 is_over = false;
                 continue;
             };
@@ -264,7 +263,7 @@ impl<H, K: Name> Lot<H, K> {
     }
 
     fn queues_of(&self, waiter: &Waiter<H>) -> impl Iterator<Item = Place> {
-        let stands = iter::successors(waiter.last, |&at| self.stands[at].other);
+        let stands = iter::successors(waiter.stand, |&at| self.stands[at].next_of_waiter);
         stands.map(|at| self.stands[at].queue)
     }
 
@@ -313,13 +312,13 @@ impl<H, K: Name> Lot<H, K> {
         self.current.iter().flat_map(BTreeMap::values).map(|&era| self.eras[era].queues.len()).sum()
     }
 
-    fn queues_in(&self, list: &List<Era>) -> impl Iterator<Item = Place> {
+    fn queues_in(&self, list: &List<Stage>) -> impl Iterator<Item = Place> {
         iter::successors(list.first(), |&at| self.queues[at].links.next())
     }
 
-    fn next_number(&mut self) -> u64 {
-        self.last += 1;
-        self.last
+    fn next_settlement(&mut self) -> u64 {
+        self.settlements += 1;
+        self.settlements
     }
 
     fn hash(&self, db: Db, key: &[u8]) -> u32 {
@@ -376,7 +375,7 @@ impl<H, K: Name> Lot<H, K> {
         let era = self.current_era(db, Kind::of(wanted));
         let place = self.queues.insert(Queue::new(key, hash, era, wanted)).place;
         self.index.insert(&mut self.queues, place);
-        self.enter_era(place, db);
+        self.enter_era(place, era, false);
         self.enter_rota(place);
         place
     }
@@ -390,9 +389,9 @@ impl<H, K: Name> Lot<H, K> {
             return;
         }
         let joining = &mut waiters[waiter];
-        let other = joining.last;
-        let place = stands.insert(Stand { waiter, queue, links: Links::default(), other }).place;
-        joining.last = Some(place);
+        let (links, next_of_waiter) = (Links::default(), joining.stand);
+        let place = stands.insert(Stand { waiter, queue, links, next_of_waiter }).place;
+        joining.stand = Some(place);
         joining.stands += 1;
         list.push(stands, place);
         unwalked.get_or_insert(place);
@@ -400,32 +399,46 @@ impl<H, K: Name> Lot<H, K> {
 
     /// Tells the queues of a waiter if there are several.
     fn count_those_in_several(&mut self, waiter: Place) {
-        let Waiter { last, stands, .. } = self.waiters[waiter];
-        let mut at = last.filter(|_| stands > 1);
-        while let Some(Stand { queue, other, .. }) = at.map(|at| &self.stands[at]) {
-            self.queues[*queue].several += 1;
-            at = *other;
+        let Waiter { stand, stands, .. } = self.waiters[waiter];
+        let mut at = stand.filter(|_| stands > 1);
+        while let Some(Stand { queue, next_of_waiter, .. }) = at.map(|at| &self.stands[at]) {
+            let (queue, next) = (*queue, *next_of_waiter);
+            self.queues[queue].several += 1;
+            self.sum_of_several(queue).into_iter().for_each(|sum| *sum += 1);
+            at = next;
         }
     }
 
     /// A waiter leaves a queue, and if it was the last, the queue goes.
     fn step_out(&mut self, place: Place, stands_in_several: bool) {
-        let Self { stands, queues, .. } = self;
-        let Stand { queue: at, links, .. } = stands[place];
-        let queue = &mut queues[at];
-        if queue.unwalked == Some(place) {
-            queue.unwalked = links.next();
-            if queue.unwalked.is_none() {
+        let Stand { queue: at, links, .. } = self.stands[place];
+        if self.queues[at].unwalked == Some(place) {
+            self.queues[at].unwalked = links.next();
+            if links.next().is_none() && self.settlement(&self.queues[at]).is_some() {
                 self.end_walk(at);
             }
         }
+        if stands_in_several {
+            self.queues[at].several -= 1;
+            self.sum_of_several(at).into_iter().for_each(|sum| *sum -= 1);
+        }
         let Self { stands, queues, .. } = self;
-        let queue = &mut queues[at];
-        queue.stands.remove(stands, place);
-        queue.several -= u32::from(stands_in_several);
+        queues[at].stands.remove(stands, place);
         stands.remove(place);
-        if queue.stands.is_empty() {
+        if queues[at].stands.is_empty() {
             self.drop_queue(at);
+        }
+    }
+
+    /// The sum that counts those who stand in this queue and in others, too, if one does.
+    fn sum_of_several(&mut self, place: Place) -> Option<&mut usize> {
+        let queue = &self.queues[place];
+        if self.is_in_list_of_era(queue) {
+            Some(&mut self.eras[queue.era].several)
+        } else if self.settlement(queue).is_some() && queue.unwalked.is_some() {
+            Some(&mut self.settled.several)
+        } else {
+            None
         }
     }
 
@@ -433,7 +446,9 @@ impl<H, K: Name> Lot<H, K> {
     fn drop_queue(&mut self, place: Place) {
         self.leave_list_of_era(place);
         self.look_no_more(place);
-        self.index.remove(&mut self.queues, place);
+        if self.settlement(&self.queues[place]).is_none() {
+            self.index.remove(&mut self.queues, place); // else it was walked to the end
+        }
         let queue = self.queues.remove(place);
         self.leave_era(queue.era);
     }

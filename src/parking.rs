@@ -32,6 +32,9 @@ struct Parking {
     removal: Pending,
     /// How many ends of turns are to pass before the next batch.
     pause: u32,
+    /// Until when commands release nobody: as long as the last batch has taken, so that
+    /// many that come in one turn do not hold up others.
+    rest: Option<Instant>,
     /// When the releases that go on have begun.
     waking: Option<Instant>,
 }
@@ -83,13 +86,13 @@ pub(crate) fn park<W: Wait + 'static>(
 }
 
 /// Releases clients whose outcome a command has settled: a batch now, if the
-/// command is all that is running, and the rest in turns.
+/// command is all that is running and no other has just done so, and the rest in turns.
 ///
 /// Nobody is told what a transaction, a script or a command of another module has
 /// done before all of it is done.
 pub(crate) fn release(ctx: Context<'_>) {
     if begin_release(ctx.lock()) {
-        if ctx.is_outermost() {
+        if ctx.is_outermost() && !with(ctx.lock(), |parking| parking.rests()) {
             // Of this turn, and of the next, in which others are served.
             release_batch(ctx.lock(), 2);
         }
@@ -130,12 +133,13 @@ fn begin_release(lock: Locked<'_>) -> bool {
 
 /// Releases a batch, and lets so many ends of turns pass before the next one.
 fn release_batch(lock: Locked<'_>, pause: u32) {
+    let begin = Instant::now();
     with(lock, |parking| parking.pause = pause);
     let mut budget = Budget::of_releases(config::wake_batch());
     while let Some(handle) = with_lot(lock, |lot| lot.next_release(&mut budget)) {
         handle.release(lock);
     }
-    with(lock, Parking::note_wake);
+    with(lock, |parking| parking.note_batch(begin, Instant::now()));
 }
 
 /// A latch left its key. Whether its time has passed is told right after this, by
@@ -178,12 +182,18 @@ impl Parking {
         passed
     }
 
-    /// Notes how long the releases took, if they are over.
-    fn note_wake(&mut self) {
+    /// Whether a batch has just been released.
+    fn rests(&self) -> bool {
+        self.rest.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Notes how long a batch took, and all releases if they are over.
+    fn note_batch(&mut self, begin: Instant, end: Instant) {
+        self.rest = Some(end + (end - begin));
         if !self.lot.has_releases()
             && let Some(begin) = self.waking.take()
         {
-            let micros = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
+            let micros = u64::try_from((end - begin).as_micros()).unwrap_or(u64::MAX);
             stats::WAKE_LAST.set(micros);
             stats::WAKE_MAX.raise(micros);
         }

@@ -9,17 +9,11 @@ use crate::latch::{Latch, State};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step<'a> {
     /// Sets it; `linger` is in ms, 0: not at all.
-    Set {
-        count: i64,
-        linger: i64,
-        set_by: Option<&'a [u8]>,
-    },
+    Set { count: i64, linger: i64, set_by: Option<&'a [u8]> },
     /// Raises the count by 1 and announces this id.
     Add(&'a [u8]),
-    CountDown {
-        by: i64,
-        id: Option<&'a [u8]>,
-    },
+    /// Counts it down, by 1 if there is an id.
+    CountDown { by: i64, id: Option<&'a [u8]> },
     /// Aborts it for this reason.
     Abort(&'a [u8]),
 }

@@ -106,10 +106,11 @@ impl Segment {
         size_of_val(&*self.tags) + size_of_val(&*self.slots)
     }
 
-    /// Whether it must grow or be split before another id comes: at most 7/8 of the slots
-    /// are taken.
-    pub(crate) fn is_full(&self) -> bool {
-        (self.len() + 1) * 8 > self.slots() * 7
+    /// Whether it must grow or be split before it has this id: at most 7/8 of the slots are
+    /// taken.
+    pub(crate) fn needs_room(&self, hash: u64, id: &[u8]) -> bool {
+        let is_full = (self.len() + 1) * 8 > self.slots() * 7;
+        is_full && self.get(hash, id).is_none()
     }
 
     /// What is known of this id.
@@ -120,7 +121,7 @@ impl Segment {
         self.find(hash, id).ok().and_then(|slot| Mark::of(self.tags[slot]))
     }
 
-    /// Adds a mark to an id, and the id if it is not there; the segment must not be full.
+    /// Adds a mark to an id, and the id if it is not there; it must not need room for it.
     /// Returns what was known before.
     pub(crate) fn mark(
         &mut self,

@@ -253,6 +253,18 @@ fn an_id_is_recorded_and_announced_once_each_in_any_order() {
 }
 
 #[test]
+fn another_mark_takes_no_more_memory_however_full_it_is() {
+    for len in [3, 7, 14, 448, 5000] {
+        let mut ids = numbered(0..len);
+        let before = ids.table_memory();
+        for number in 0..len {
+            assert!(ids.announce(number.to_string().as_bytes()));
+        }
+        assert_eq!((ids.len(), ids.table_memory()), (len, before));
+    }
+}
+
+#[test]
 fn the_first_of_very_many_that_are_pending_are_found() {
     let mut ids = Ids::default();
     let mut model = Model::default();

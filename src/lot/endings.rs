@@ -3,7 +3,6 @@
 
 use std::mem;
 
-use super::era::State;
 use super::queue::{Fate, Phase, Queue, QueueId, Wanted};
 use super::slab::{Id, Place};
 use super::{Db, Kind, Lot, Name, Outcome, Rule, Waiter};
@@ -67,13 +66,13 @@ impl<H, K: Name> Lot<H, K> {
 
     /// Whether the wait goes on, and would end if one more of its rounds failed.
     fn would_end(&self, waiter: &Waiter<H>) -> bool {
-        let open = if self.settled.is_empty() || waiter.undecided == 0 {
+        let open = if self.settled.several == 0 || waiter.undecided == 0 {
             waiter.undecided // the walk has passed all that is settled
         } else if self.judge(waiter).is_some() {
             0
         } else {
             let queues = self.queues_of(waiter).map(|place| &self.queues[place]);
-            queues.map(|queue| u32::from(self.settled_as(queue).is_none())).sum()
+            queues.map(|queue| u32::from(self.settlement(queue).is_none())).sum()
         };
         match waiter.rule {
             Rule::All => open > 0,
@@ -116,7 +115,7 @@ impl<H, K: Name> Lot<H, K> {
     pub(crate) fn flush(&mut self, db: Option<Db>, now: i64) {
         let all = || self.current[Kind::Present as usize].keys().copied().collect();
         for db in db.map_or_else(all, |db| vec![db]) {
-            if let Some(era) = self.end_era(db, State::Suspended { at: now }) {
+            if let Some(era) = self.suspend_era(db, now) {
                 self.suspended.push(Suspended::Era(self.eras.id(era)));
             }
         }
@@ -128,14 +127,12 @@ impl<H, K: Name> Lot<H, K> {
         // The youngest first: of two that were taken from one key, that may be back.
         for suspended in mem::take(&mut self.suspended).into_iter().rev() {
             match suspended {
-                Suspended::Queue(id) => self.queues.find(id.0).into_iter().for_each(|place| {
-                    if let Fate::Displaced(_) = self.queues[place].fate {
-                        self.bring_back(place);
-                    }
-                }),
+                Suspended::Queue(id) => {
+                    self.queues.find(id.0).into_iter().for_each(|place| self.bring_back(place));
+                }
                 Suspended::Era(id) => {
                     while let Some(era) = self.eras.find(id)
-                        && let Some(place) = self.eras[era].queues.first()
+                        && let Some(place) = self.eras[era].queues.last()
                     {
                         self.bring_back(place);
                     }
@@ -164,8 +161,8 @@ impl<H, K: Name> Lot<H, K> {
             return;
         }
         self.leave_list_of_era(place);
-        let before = self.queues[place].era;
-        self.enter_era(place, db);
+        let (before, era) = (self.queues[place].era, self.current_era(db, Kind::Present));
+        self.enter_era(place, era, true);
         self.leave_era(before);
         self.expect_expiry(place, expires);
     }
@@ -176,17 +173,13 @@ impl<H, K: Name> Lot<H, K> {
             match suspended {
                 Suspended::Queue(id) => {
                     if let Some(place) = self.queues.find(id.0)
-                        && let Fate::Displaced(outcome) = self.queues[place].fate.clone()
+                        && let Phase::Suspended(outcome) = self.phase(&self.queues[place])
                     {
                         self.settle(place, outcome);
                     }
                 }
                 Suspended::Era(id) => {
-                    if let Some(era) = self.eras.find(id)
-                        && let State::Suspended { at } = self.eras[era].state
-                    {
-                        self.settle_era(era, at);
-                    }
+                    self.eras.find(id).into_iter().for_each(|era| self.settle_era(era));
                 }
             }
         }
@@ -199,8 +192,8 @@ impl<H, K: Name> Lot<H, K> {
             return;
         }
         for db in [a, b] {
-            if let Some(era) = self.end_era(db, State::Suspended { at: now }) {
-                self.settle_era(era, now);
+            if let Some(era) = self.suspend_era(db, now) {
+                self.settle_era(era);
             }
         }
     }
@@ -217,7 +210,7 @@ impl<H, K: Name> Lot<H, K> {
 
     /// Settles a queue that is not settled.
     pub(super) fn settle(&mut self, place: Place, outcome: Outcome) {
-        let number = self.next_number();
+        let number = self.next_settlement();
         self.leave_list_of_era(place);
         self.look_no_more(place);
         self.queues[place].fate = Fate::Settled(number, outcome);

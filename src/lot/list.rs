@@ -66,6 +66,16 @@ impl<L> List<L> {
         self.len += 1;
     }
 
+    /// Puts a value first that stands in no list of this kind.
+    pub(super) fn push_first<T: Linked<L>>(&mut self, slab: &mut Slab<T>, place: Place) {
+        *slab[place].links() = Links { previous: None, next: self.first };
+        match self.first.replace(place) {
+            Some(first) => slab[first].links().previous = Some(place),
+            None => self.last = Some(place),
+        }
+        self.len += 1;
+    }
+
     /// Takes a value out that stands in this list.
     pub(super) fn remove<T: Linked<L>>(&mut self, slab: &mut Slab<T>, place: Place) {
         let Links { previous, next } = std::mem::take(slab[place].links());
@@ -167,6 +177,17 @@ mod tests {
         let (mut list, _) = list(&mut slab, "abc");
         list.rotate(&mut slab);
         assert_eq!(shown(&slab, &list), ways("bca"));
+    }
+
+    #[test]
+    fn a_value_can_be_put_first() {
+        let mut slab = Slab::default();
+        let (mut list, _) = list(&mut slab, "");
+        for name in ['c', 'b', 'a'] {
+            let place = slab.insert(Value(name, Links::default())).place;
+            list.push_first(&mut slab, place);
+        }
+        assert_eq!(shown(&slab, &list), ways("abc"));
     }
 
     #[test]

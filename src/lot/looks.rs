@@ -84,7 +84,7 @@ impl<H, K: Name> Lot<H, K> {
         let rota = &mut self.rota[kind as usize];
         let place = rota.first()?;
         rota.rotate(&mut self.queues);
-        if self.settled_as(&self.queues[place]).is_some() {
+        if self.settlement(&self.queues[place]).is_some() {
             self.leave_rota(place);
         }
         self.lookup(place)
@@ -141,7 +141,7 @@ impl<H, K: Name> Lot<H, K> {
             self.forget_due(place);
             self.queues[place].expires = expires.into();
         }
-        if let Some(at) = expires {
+        if let Some(at) = self.queues[place].expires.get() {
             self.due.insert((at, QueueId(self.queues.id(place))));
         }
     }

@@ -1,6 +1,5 @@
 //! Queues: waiters for the same round of the same key.
 
-use super::era::Era;
 use super::index::Indexed;
 use super::list::{Linked, Links, List};
 use super::slab::{Id, Place};
@@ -32,7 +31,7 @@ pub(super) struct Queue<K> {
     pub(super) unwalked: Option<Place>,
     /// How many of them stand in other queues, too.
     pub(super) several: u32,
-    /// Its neighbours in the list of its era, or of what is settled.
+    /// Its neighbours at its stage.
     pub(super) links: Links,
     pub(super) rota: Links,
     pub(super) is_in_rota: bool,
@@ -45,7 +44,7 @@ impl<K> Queue<K> {
         self.expires.get().is_some_and(|at| at <= now)
     }
 
-    /// Whether it is settled, and its latch opened.
+    /// Whether it is settled, and its latch opened: by itself, since no era ends like that.
     pub(super) fn has_opened(&self) -> bool {
         matches!(self.fate, Fate::Settled(_, Outcome::Opened))
     }
@@ -117,15 +116,19 @@ pub(super) enum Phase {
     /// Its latch was taken by what may be the beginning of a load, or is in one: a removal,
     /// with this outcome, unless a load brings the latch back.
     Suspended(Outcome),
-    /// The round is over. The number says which was first.
-    Settled(u64, Outcome),
+    /// The round is over.
+    Settled(Outcome),
 }
+
+/// How far queues have come: those that wait in one era, or those that are settled.
+#[derive(Debug)]
+pub(super) struct Stage;
 
 /// The order in which keys are looked at.
 #[derive(Debug)]
 pub(super) struct Rota;
 
-impl<K> Linked<Era> for Queue<K> {
+impl<K> Linked<Stage> for Queue<K> {
     fn links(&mut self) -> &mut Links {
         &mut self.links
     }

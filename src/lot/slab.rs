@@ -3,12 +3,11 @@
 //! It grows and shrinks by a chunk at a time and moves nothing, so no step takes longer
 //! than another, however many values there are.
 
-use std::iter;
 use std::num::NonZeroU32;
 use std::ops::{Index, IndexMut};
 
-/// How many values a chunk has: some KB of them.
-const CHUNK: u32 = 256;
+/// How many values a chunk has: some KB of them. In tests few, so that chunks come and go.
+const CHUNK: u32 = if cfg!(test) { 4 } else { 256 };
 
 /// Where a value is, while it is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,7 +28,8 @@ impl Place {
 }
 
 /// Which value, also when it is gone: its place is used again, but with another generation.
-/// (2^32 values later the number of that is, too. Nobody keeps an id for so long.)
+/// The number of that comes again after 2^32 values. Ids are kept beyond a turn of the event
+/// loop only where the value is known to be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Id {
     pub(super) place: Place,
@@ -63,8 +63,9 @@ pub(super) struct Slab<T> {
     chunks: Vec<Chunk<T>>,
     /// The chunks with a free slot. The last is used first, until it has none.
     roomy: Vec<usize>,
-    /// The memory of a chunk that has become empty, for the next one.
-    spare: Option<Box<[Slot<T>]>>,
+    /// What is left of a chunk that has become empty, for the next one: its slots, and the
+    /// first of them that is free.
+    spare: Option<(Box<[Slot<T>]>, u32)>,
     len: usize,
     /// The generation of the value that came last.
     generation: u32,
@@ -90,8 +91,7 @@ impl<T> Slab<T> {
         let at = self.roomy.last().copied().unwrap_or_else(|| self.add_chunk());
         let chunk = &mut self.chunks[at];
         if chunk.slots.is_empty() {
-            chunk.slots = self.spare.take().unwrap_or_else(free_slots);
-            chunk.free = 0;
+            (chunk.slots, chunk.free) = self.spare.take().unwrap_or_else(|| (free_slots(), 0));
         }
         self.generation = self.generation.wrapping_add(1);
         let (slot, generation) = (chunk.free, self.generation);
@@ -148,6 +148,15 @@ impl<T> Slab<T> {
         }
     }
 
+    /// Where something is.
+    #[cfg(test)]
+    pub(super) fn places(&self) -> Vec<Place> {
+        let chunks = self.chunks.iter().enumerate();
+        let slots = chunks.flat_map(|(at, chunk)| (0..).zip(&chunk.slots).map(move |it| (at, it)));
+        let taken = slots.filter(|(_, (_, slot))| matches!(slot, Slot::Taken { .. }));
+        taken.map(|(at, (slot, _))| Place::new(at, slot)).collect()
+    }
+
     fn add_chunk(&mut self) -> usize {
         self.chunks.push(Chunk { slots: Box::default(), taken: 0, free: CHUNK });
         self.roomy.push(self.chunks.len() - 1);
@@ -157,26 +166,16 @@ impl<T> Slab<T> {
     /// Gives back the memory of a chunk in which nothing is, but one, so that who comes and
     /// goes does not have one made each time.
     fn give_back(&mut self, at: usize) {
-        let mut slots = std::mem::take(&mut self.chunks[at].slots);
+        let slots = std::mem::take(&mut self.chunks[at].slots);
         if self.spare.is_none() {
-            link(&mut slots);
-            self.spare = Some(slots);
+            self.spare = Some((slots, self.chunks[at].free));
         }
     }
 }
 
+/// Slots that are all free, each linked to the next.
 fn free_slots<T>() -> Box<[Slot<T>]> {
-    let mut slots: Box<[_]> =
-        iter::repeat_with(|| Slot::Free { next: CHUNK }).take(CHUNK as usize).collect();
-    link(&mut slots);
-    slots
-}
-
-/// Links slots, all of them free, one after the other.
-fn link<T>(slots: &mut [Slot<T>]) {
-    for (slot, next) in slots.iter_mut().zip(1..) {
-        *slot = Slot::Free { next };
-    }
+    (1..=CHUNK).map(|next| Slot::Free { next }).collect()
 }
 
 impl<T> Index<Place> for Slab<T> {
@@ -204,6 +203,7 @@ impl<T> IndexMut<Place> for Slab<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_place_is_used_again_and_an_id_is_not() {
@@ -248,6 +248,30 @@ mod tests {
         slab.insert(7);
         assert!(slab.spare.is_none(), "it was used");
         assert!(ids.iter().all(|&id| slab.find(id).is_none()));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_and_goes_is_in_its_place(
+            steps in prop::collection::vec((prop::bool::weighted(0.55), 0..64_usize), 1..300),
+        ) {
+            let (mut slab, mut there, mut gone) = (Slab::default(), Vec::new(), Vec::new());
+            for (number, (comes, which)) in (0..).zip(steps) {
+                if comes {
+                    there.push((number, slab.insert(number)));
+                } else if !there.is_empty() {
+                    let (value, id) = there.swap_remove(which % there.len());
+                    prop_assert_eq!(slab.remove(id.place), value);
+                    gone.push(id);
+                }
+                prop_assert_eq!(slab.len(), there.len());
+                prop_assert_eq!(slab.places().len(), there.len());
+                for &(value, id) in &there {
+                    prop_assert_eq!((slab.find(id), slab[id.place]), (Some(id.place), value));
+                }
+                prop_assert!(gone.iter().all(|&id| slab.find(id).is_none()));
+            }
+        }
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! The walk along settled queues, and what it charges.
 //!
 //! What a release costs the server comes when the client leaves, and that is O(its queues).
-//! So a batch is a budget of work, not of clients; and a queue that has had its turn stands
-//! behind the others, so that a small one does not wait until a large one is through.
+//! So a batch is a budget of work, not of clients; and a queue that has had its share stands
+//! behind the others, so that a small one does not wait until a large one is through. Nor
+//! does it wait for all queues of a database that was emptied.
 
-use super::slab::Place;
-use super::{Lot, Name};
+use super::list::List;
+use super::queue::{Fate, Stage};
+use super::slab::{Place, Slab};
+use super::{Lot, Name, Queue};
 
 /// What it costs to release a client and to answer it, in steps past a waiter: 3 to 6 us.
 const RELEASE: usize = 16;
@@ -13,8 +16,9 @@ const RELEASE: usize = 16;
 /// What it costs that a waiter leaves one more queue: up to 1 us, if that goes with it.
 const LEAVE: usize = 4;
 
-/// What a queue may take of the walk before it is the turn of the next one.
-const TURN: usize = 64 * RELEASE;
+/// What a queue, or all those that were settled with an era, may take of the walk before it
+/// goes on elsewhere.
+const SHARE: usize = 64 * RELEASE;
 
 /// What a batch may still do.
 #[derive(Debug)]
@@ -27,17 +31,92 @@ impl Budget {
     }
 }
 
+/// The settled queues that have not been walked to the end.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    /// Those settled by themselves, and those settled with their era.
+    lists: [List<Stage>; 2],
+    /// In which list the walk is, and how much of the share there is spent.
+    at: usize,
+    spent: usize,
+    /// How many of the places in them are of waiters that stand in other queues, too.
+    pub(super) several: usize,
+}
+
+impl Settled {
+    pub(super) fn is_empty(&self) -> bool {
+        self.lists.iter().all(List::is_empty)
+    }
+
+    /// Puts a queue last that was settled by itself.
+    pub(super) fn push<K>(&mut self, queues: &mut Slab<Queue<K>>, place: Place) {
+        self.several += queues[place].several as usize;
+        self.lists[0].push(queues, place);
+    }
+
+    /// Puts the queues of an era last, in which `several` places are as above.
+    pub(super) fn append<K>(
+        &mut self,
+        queues: &mut Slab<Queue<K>>,
+        of_era: List<Stage>,
+        several: usize,
+    ) {
+        self.several += several;
+        self.lists[1].append(queues, of_era);
+    }
+
+    /// All of them.
+    #[cfg(test)]
+    pub(super) fn places<K>(&self, queues: &Slab<Queue<K>>) -> Vec<Place> {
+        let walk = |list: &List<Stage>| {
+            std::iter::successors(list.first(), |&at| queues[at].links.next()).collect::<Vec<_>>()
+        };
+        self.lists.iter().flat_map(walk).collect()
+    }
+
+    fn remove<K>(&mut self, queues: &mut Slab<Queue<K>>, place: Place) {
+        self.several -= queues[place].several as usize;
+        let with_era = matches!(queues[place].fate, Fate::OfItsEra);
+        self.lists[usize::from(with_era)].remove(queues, place);
+    }
+
+    /// The queue in which the walk goes on.
+    fn next(&mut self) -> Option<Place> {
+        if self.lists[self.at].is_empty() {
+            self.leave_list();
+        }
+        self.lists[self.at].first()
+    }
+
+    /// The walk has done so much in a queue. When the share is spent, that stands last, if it
+    /// is still there, and the walk goes on in the other list.
+    fn charge<K>(&mut self, queues: &mut Slab<Queue<K>>, place: Place, cost: usize) {
+        self.spent += cost;
+        if self.spent >= SHARE {
+            let list = &mut self.lists[self.at];
+            if list.first() == Some(place) {
+                list.rotate(queues);
+            }
+            self.leave_list();
+        }
+    }
+
+    fn leave_list(&mut self) {
+        (self.at, self.spent) = (1 - self.at, 0);
+    }
+}
+
 impl<H, K: Name> Lot<H, K> {
     /// Walks on along the settled queues, and returns the next handle that is to be released,
     /// if the budget has as much left. Each is returned once; its waiter stays until it
     /// leaves.
     pub(crate) fn next_release(&mut self, budget: &mut Budget) -> Option<H> {
         while budget.0 > 0
-            && let Some(queue) = self.settled.first()
+            && let Some(queue) = self.settled.next()
         {
             let (cost, handle) = self.step(queue);
             budget.0 = budget.0.saturating_sub(cost);
-            self.charge(queue, cost);
+            self.settled.charge(&mut self.queues, queue, cost);
             if handle.is_some() {
                 return handle;
             }
@@ -54,44 +133,28 @@ impl<H, K: Name> Lot<H, K> {
     /// wait is decided now.
     fn step(&mut self, place: Place) -> (usize, Option<H>) {
         let queue = &mut self.queues[place];
-        let Some(at) = queue.unwalked else {
-            return (0, None); // such a queue is not in the list
-        };
-        let stand = &self.stands[at];
+        let stand = &self.stands[queue.unwalked.expect("one who has not been passed")];
+        let waiter = &mut self.waiters[stand.waiter];
         queue.unwalked = stand.links.next();
-        let waiter = stand.waiter;
-        let passed = &mut self.waiters[waiter];
-        let is_decided = passed.rule.is_decided_by(queue.has_opened());
-        passed.undecided = if is_decided { 0 } else { passed.undecided.saturating_sub(1) };
-        if passed.undecided > 0 || passed.handle.is_none() {
+        let is_walked = queue.unwalked.is_none();
+        let is_decided = waiter.rule.is_decided_by(queue.has_opened());
+        waiter.undecided = if is_decided { 0 } else { waiter.undecided.saturating_sub(1) };
+        let handle = if waiter.undecided == 0 { waiter.handle.take() } else { None };
+        let (waiter, stands) = (stand.waiter, waiter.stands);
+        if is_walked {
+            self.end_walk(place);
+        }
+        if handle.is_none() {
             return (1, None);
         }
-        let (handle, stands) = (passed.handle.take(), passed.stands);
         let decided_by = if stands == 1 { Some(place) } else { self.judge(&self.waiters[waiter]) };
         self.waiters[waiter].decided_by = decided_by;
         (RELEASE + LEAVE * (stands as usize - 1), handle)
     }
 
-    /// A queue has had so much of its turn.
-    fn charge(&mut self, place: Place, cost: usize) {
-        if self.queues[place].unwalked.is_none() {
-            self.end_walk(place);
-        } else {
-            self.turn += cost;
-            if self.turn >= TURN {
-                self.turn = 0;
-                self.settled.rotate(&mut self.queues);
-            }
-        }
-    }
-
-    /// Nobody is left to pass in a queue. If it is settled, its turns are over.
+    /// Nobody is left to pass in a settled queue: it is not found any more, in no way.
     pub(super) fn end_walk(&mut self, place: Place) {
-        if self.settled_as(&self.queues[place]).is_some() {
-            if self.settled.first() == Some(place) {
-                self.turn = 0;
-            }
-            self.settled.remove(&mut self.queues, place);
-        }
+        self.settled.remove(&mut self.queues, place);
+        self.index.remove(&mut self.queues, place);
     }
 }

@@ -163,3 +163,29 @@ fn of_two_latches_that_were_taken_from_a_key_the_last_may_be_back() {
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Gone));
     assert_eq!(outcome(&lot, younger), None);
 }
+
+#[test]
+fn who_was_there_before_a_load_is_still_before_who_came_after() {
+    type Take = fn(&mut Lot<Handle>, &[(&'static str, Round)]);
+    let takings: [Take; 2] = [
+        |lot, _| lot.flush(None, 0),
+        |lot, latches| {
+            for (key, round) in latches {
+                lot.displace(0, key.as_bytes(), *round, 0);
+            }
+        },
+    ];
+    for take in takings {
+        let mut lot = Lot::default();
+        let latches = ["a", "b", "c"].map(|key| (key, Round::next()));
+        for (handle, (key, round)) in (0..).zip(latches) {
+            park(&mut lot, 0, key, round, handle);
+        }
+        take(&mut lot, &latches);
+        park(&mut lot, 0, "late", Round::next(), 3);
+        lot.reload();
+        lot.flush(None, 0);
+        lot.settle_suspended();
+        assert_eq!(lot.next_batch(9), [0, 1, 2, 3]);
+    }
+}

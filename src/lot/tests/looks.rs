@@ -81,3 +81,17 @@ fn what_is_seen_at_a_key_is_nothing_to_those_whose_latch_went_just_before() {
     assert_eq!(outcome(&lot, tickets[0]), Some(Outcome::Opened));
     assert_eq!(lot.next_batch(9), [1]);
 }
+
+#[test]
+fn those_who_keep_coming_to_a_key_do_not_put_it_last() {
+    let mut lot: Lot<Handle> = Lot::default();
+    for (handle, key) in (0..).zip(["a", "b", "c"]) {
+        park_on(&mut lot, 0, &[(key, None)], Rule::All, handle);
+    }
+    let mut seen = String::new();
+    for handle in 3..9 {
+        park_on(&mut lot, 0, &[("b", None)], Rule::All, handle);
+        seen += &looked_at(&mut lot, Kind::Coming, 1);
+    }
+    assert_eq!(seen, "abcabc");
+}

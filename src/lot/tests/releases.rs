@@ -134,3 +134,44 @@ fn the_end_of_a_walk_is_seen_also_if_the_last_client_leaves_before_it() {
     lot.leave(tickets[0]);
     assert!(lot.queues.is_empty());
 }
+
+#[test]
+fn a_small_queue_does_not_wait_for_all_of_a_database_that_was_emptied() {
+    let mut lot: Lot<Handle> = Lot::default();
+    for handle in 0..1_000 {
+        park_on(&mut lot, 0, &[(key_of(handle), Some(Round::next()))], Rule::All, handle);
+    }
+    let other = Round::next();
+    park(&mut lot, 1, "other", other, 1_000);
+    lot.flush(Some(0), 0);
+    lot.settle_suspended();
+    lot.open(1, b"other", Some(other));
+    let order = lot.next_batch(2_000);
+    assert_eq!(order.len(), 1_001);
+    assert!(order.iter().position(|&handle| handle == 1_000) <= Some(64));
+}
+
+/// One of a thousand keys.
+fn key_of(handle: Handle) -> &'static str {
+    Box::leak(handle.to_string().into_boxed_str())
+}
+
+#[test]
+fn who_has_been_released_costs_next_to_nothing_where_it_stands_too() {
+    const CLIENTS: usize = 20;
+    const KEYS: usize = 40;
+
+    let mut lot: Lot<Handle> = Lot::default();
+    let keys: Vec<_> = (0..KEYS).map(|nth| nth.to_string()).collect();
+    let target = |key: &'static str| (key, Some(Round::next()));
+    let targets: Vec<_> = keys.iter().map(|key| target(key.clone().leak())).collect();
+    for handle in (0..).take(CLIENTS) {
+        park_on(&mut lot, 0, &targets, Rule::All, handle);
+    }
+    lot.flush(None, 0);
+    lot.settle_suspended();
+    // Of a release, and for each other key a quarter of one, to leave it, and a sixteenth.
+    let releases = CLIENTS + CLIENTS * (KEYS - 1) * 5 / 16 + 1;
+    assert_eq!(lot.next_batch(releases).len(), CLIENTS);
+    assert!(!lot.has_releases(), "all have been passed at all keys");
+}

@@ -70,6 +70,7 @@ fn the_crowds_of_a_database_are_its_keys_with_their_first_client() {
             WaitedKey { key: key("b"), waiters: 1, since: 9 },
         ]
     );
+    assert_eq!(lot.most_waited(0, 1), &crowds[..1], "of as many, who has waited longer");
     lot.open(0, b"a", Some(round));
     assert_eq!(
         lot.most_waited(0, 9).len(),

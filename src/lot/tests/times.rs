@@ -141,3 +141,12 @@ fn who_was_there_before_a_flush_is_judged_by_when_that_was() {
     lot.reload();
     assert_eq!(outcome(&lot, ticket), Some(Outcome::Gone));
 }
+
+#[test]
+fn a_time_at_the_end_of_all_times_is_as_good_as_none() {
+    let (mut lot, round, ticket) = parked_with_expiry("k", Some(i64::MAX));
+    assert_eq!(lot.next_due_before(i64::MAX), None);
+    lot.note_expiry(0, b"k", round, Some(5));
+    lot.leave(ticket);
+    assert!(lot.due.is_empty());
+}
