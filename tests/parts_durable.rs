@@ -169,9 +169,9 @@ fn what_is_added_and_counted_during_a_rewrite_counts_once() {
         let mut server = that_appends(preamble).config("appendfsync", "no").start();
         server.run("LATCH.SET k 1 ID me");
         for n in 0..100 {
-            // Microseconds for each key: the child is busy meanwhile.
             server.run(&format!("LATCH.SET other-{n} 1"));
         }
+        // Microseconds for each key: the child is busy meanwhile.
         assert_eq!(server.run("CONFIG SET rdb-key-save-delay 1000"), ok());
         let parts: Vec<_> = thread::scope(|scope| {
             let planners: Vec<_> = (0..PLANNERS)
@@ -183,8 +183,11 @@ fn what_is_added_and_counted_during_a_rewrite_counts_once() {
                 })
                 .collect();
             for _ in 0..2 {
+                let total = || server.run("LATCH.INFO k").field("total").int();
                 server.run("BGREWRITEAOF").text();
+                let before = total();
                 wait_rewritten(&server);
+                assert!(total() > before, "nothing was added meanwhile");
             }
             server.run("SET over 1");
             planners.into_iter().map(|planner| planner.join().expect("no panic")).collect()
