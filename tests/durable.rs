@@ -364,18 +364,23 @@ fn payloads_that_make_no_latch_are_refused() {
     let payload = dump(&mut client, "k");
     let real = ModuleValue::of(&payload);
     let (number, bytes) = (Field::Number, |bytes: &[u8]| Field::Bytes(bytes.to_vec()));
-    let fields =
-        [number(15), number(9), number(1000), number(1), bytes(b"no"), number(1), bytes(b"id")];
-    assert_eq!(real.fields, fields);
+    let fields = [
+        vec![number(15), number(9), number(1000)],
+        vec![number(0), number(1), bytes(b"no"), number(0)],
+        vec![number(1), bytes(b"id"), number(0), number(0)],
+    ];
+    assert_eq!(real.fields, fields.concat());
 
     let latch =
         |count: u64, total, linger| vec![number(2 * count + 1), number(total), number(linger)];
     let closed = latch(7, 9, 0);
+    // Of none who set or opened it, and of no ids but recorded ones.
     let with = |mut start: Vec<Field>, reason: Option<&[u8]>, ids: u64, rest: &[Field]| {
-        start.push(number(reason.is_some().into()));
+        start.extend([number(0), number(reason.is_some().into())]);
         start.extend(reason.map(bytes));
-        start.push(number(ids));
+        start.extend([number(0), number(ids)]);
         start.extend_from_slice(rest);
+        start.extend([number(0), number(0)]);
         start
     };
     let (a, b, c) = (bytes(b"a"), bytes(b"b"), bytes(b"c"));
@@ -390,7 +395,7 @@ fn payloads_that_make_no_latch_are_refused() {
         with(closed.clone(), Some(&most), 1, from_ref(&a)),
         with(closed.clone(), Some(b"\xff \t"), 0, &[]),
         with(latch(0, 0, 1), None, 0, &[]),
-        with(latch(0, 2, 1 << 50), None, 2, &[a.clone(), b.clone()]),
+        with(latch(0, 3, 1 << 50), None, 2, &[a.clone(), b.clone()]),
         with(latch(1, MAX, 0), None, 0, &[]),
     ] {
         let forged = ModuleValue { fields, ..real.clone() };
@@ -424,12 +429,16 @@ fn payloads_that_make_no_latch_are_refused() {
         ("two lines of reason", with(closed.clone(), Some(b"a\nb"), 0, &[])),
         ("a reason with a return", with(closed.clone(), Some(b"a\rb"), 0, &[])),
         ("a reason with an end", with(closed.clone(), Some(b"a\0b"), 0, &[])),
-        ("a reason that is 2", [closed.clone(), vec![number(2), a.clone(), number(0)]].concat()),
+        ("opened by nobody", with(latch(0, 1, 1), None, 1, from_ref(&a))),
+        (
+            "a reason that is 2",
+            [closed.clone(), vec![number(0), number(2), a.clone()], vec![number(0); 4]].concat(),
+        ),
         (
             "a reason that is a number",
-            [closed.clone(), vec![number(1), number(1), number(0)]].concat(),
+            [closed.clone(), vec![number(0), number(1), number(1)], vec![number(0); 4]].concat(),
         ),
-        ("a reason that is missing", [closed.clone(), vec![number(1)]].concat()),
+        ("a reason that is missing", [closed.clone(), vec![number(0), number(1)]].concat()),
         ("a string for a count", with(vec![a, number(9), number(0)], None, 0, &[])),
         ("three numbers", closed),
         ("no fields", vec![]),
