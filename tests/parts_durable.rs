@@ -147,24 +147,43 @@ fn all_is_known_on_replicas_and_where_one_is_promoted() {
 
 /// What one of several planners has done when it is told to stop: it adds parts, and every
 /// other one counts down, and all of it is answered. How many there are.
-fn plan(server: &Server, name: &str) -> i64 {
+fn plan(server: &Server, planner: usize) -> i64 {
     let mut client = server.client();
     let mut parts = 0;
-    // Until some time after the rewrite has ended.
     while client.run("EXISTS over") == int(0) {
-        client.run(&format!("LATCH.ADD k 1 ID {name}-{parts}")).int();
-        if parts % 2 == 0 {
-            client.run(&format!("LATCH.COUNTDOWN k ID {name}-{parts}")).int();
-        }
+        do_part(&mut client, planner, parts);
         parts += 1;
     }
     parts
 }
 
+/// Adds a part, and counts it down if its number is even.
+fn do_part(client: &mut Client, planner: usize, part: i64) {
+    client.run(&format!("LATCH.ADD k 1 ID planner-{planner}-{part}")).int();
+    if part % 2 == 0 {
+        client.run(&format!("LATCH.COUNTDOWN k ID planner-{planner}-{part}")).int();
+    }
+}
+
+/// Rewrites the file twice while so many planners are at work: how many parts each has done.
+fn rewrite_meanwhile(server: &Server, planners: usize) -> Vec<i64> {
+    thread::scope(|scope| {
+        let planners: Vec<_> =
+            (0..planners).map(|planner| scope.spawn(move || plan(server, planner))).collect();
+        for _ in 0..2 {
+            let total = || server.run("LATCH.INFO k").field("total").int();
+            server.run("BGREWRITEAOF").text();
+            let before = total();
+            wait_rewritten(server);
+            assert!(total() > before, "nothing was added meanwhile");
+        }
+        server.run("SET over 1");
+        planners.into_iter().map(|planner| planner.join().expect("no panic")).collect()
+    })
+}
+
 #[test]
 fn what_is_added_and_counted_during_a_rewrite_counts_once() {
-    const PLANNERS: usize = 3;
-
     for preamble in ["yes", "no"] {
         let mut server = that_appends(preamble).config("appendfsync", "no").start();
         server.run("LATCH.SET k 1 ID me");
@@ -173,25 +192,8 @@ fn what_is_added_and_counted_during_a_rewrite_counts_once() {
         }
         // Microseconds for each key: the child is busy meanwhile.
         assert_eq!(server.run("CONFIG SET rdb-key-save-delay 1000"), ok());
-        let parts: Vec<_> = thread::scope(|scope| {
-            let planners: Vec<_> = (0..PLANNERS)
-                .map(|n| {
-                    scope.spawn({
-                        let server = &server;
-                        move || plan(server, &format!("planner-{n}"))
-                    })
-                })
-                .collect();
-            for _ in 0..2 {
-                let total = || server.run("LATCH.INFO k").field("total").int();
-                server.run("BGREWRITEAOF").text();
-                let before = total();
-                wait_rewritten(&server);
-                assert!(total() > before, "nothing was added meanwhile");
-            }
-            server.run("SET over 1");
-            planners.into_iter().map(|planner| planner.join().expect("no panic")).collect()
-        });
+        let parts = rewrite_meanwhile(&server, 3);
+
         let added: i64 = parts.iter().sum();
         let counted: i64 = parts.iter().map(|parts| (parts + 1) / 2).sum();
         let expected = [1 + added - counted, 1 + added, counted, added - counted];
@@ -204,13 +206,8 @@ fn what_is_added_and_counted_during_a_rewrite_counts_once() {
         assert_eq!(server.contents(), before, "preamble: {preamble}");
         // Each is sent again.
         let mut client = server.client();
-        for (n, parts) in parts.into_iter().enumerate() {
-            for part in 0..parts {
-                client.run(&format!("LATCH.ADD k 1 ID planner-{n}-{part}"));
-                if part % 2 == 0 {
-                    client.run(&format!("LATCH.COUNTDOWN k ID planner-{n}-{part}"));
-                }
-            }
+        for (planner, parts) in parts.into_iter().enumerate() {
+            (0..parts).for_each(|part| do_part(&mut client, planner, part));
         }
         assert_eq!(fields(&mut client, names), expected, "preamble: {preamble}");
     }
