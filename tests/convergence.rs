@@ -6,7 +6,7 @@ use common::*;
 
 /// Something to do with a latch or two, be it possible or not.
 fn command(random: &mut Random) -> String {
-    const OPTIONS: [&str; 12] = [
+    const OPTIONS: [&str; 16] = [
         "",
         "",
         "NX",
@@ -19,15 +19,21 @@ fn command(random: &mut Random) -> String {
         "PXAT 99999999999999",
         "LINGER 9000",
         "PX 3 LINGER 0.003",
+        "ID a",
+        "NX ID a LINGER 9000",
+        "IFOPEN ID b",
+        "IFOPEN LINGER 9000",
     ];
     let (key, other) = (random.below(8), random.below(8));
     let (number, db) = (random.below(12), random.below(3));
     match random.below(32) {
         0..6 => format!("LATCH.SET k{key} {number} {}", random.pick(&OPTIONS)),
         6..12 => format!("LATCH.COUNTDOWN k{key} {}", 1 + number / 3),
-        12..15 => format!("LATCH.COUNTDOWN k{key} ID {number}"),
+        12 | 13 => format!("LATCH.COUNTDOWN k{key} ID {number}"),
+        14 => format!("LATCH.COUNTDOWN k{key} 2 ID {number} MISSING ERROR"),
         15 => format!("LATCH.ARRIVE k{key} 0.001 ID {number}"),
-        16 => format!("LATCH.ADD k{key} {number}"),
+        16 if random.once_in(3) => format!("LATCH.ADD k{key} {number}"),
+        16 => format!("LATCH.ADD k{key} 1 ID {number}"),
         17 => format!("LATCH.ABORT k{key} reason-{number}"),
         18 => format!("{} k{key}", random.pick(&["DEL", "UNLINK", "PERSIST"])),
         19 => format!("PEXPIRE k{key} {}", random.pick(&["1", "8000000", "0"])),

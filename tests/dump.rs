@@ -45,8 +45,22 @@ fn dump_and_restore_make_an_equal_latch_of_any_latch() {
         let digests = client.call(cmd!["DEBUG", "DIGEST-VALUE", key, "new"]);
         assert_eq!(digests.items()[0], digests.items()[1], "{shown}");
         let infos = [&key[..], b"new"].map(|key| client.call(cmd!["LATCH.INFO", key]));
-        for field in ["state", "count", "total", "arrived", "linger-ms", "reason"] {
+        for field in [
+            "state",
+            "count",
+            "total",
+            "arrived",
+            "linger-ms",
+            "reason",
+            "pending",
+            "opened-by",
+            "set-by",
+        ] {
             assert_eq!(infos[0].field(field), infos[1].field(field), "{shown}");
+        }
+        for ids in ["LATCH.ARRIVED", "LATCH.PENDING"] {
+            let [old, new] = [&key[..], b"new"].map(|key| client.call(cmd![ids, key]));
+            assert_eq!(old, new, "{ids} {shown}");
         }
         client.run("DEL new");
     }

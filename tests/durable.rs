@@ -10,7 +10,7 @@ use std::slice::from_ref;
 use common::*;
 
 /// Makes latches of all that is kept of one, alone and together.
-const LATCHES: [&str; 29] = [
+const LATCHES: [&str; 38] = [
     "LATCH.SET plain 7",
     "LATCH.SET ids 7",
     "LATCH.COUNTDOWN ids ID a",
@@ -40,6 +40,15 @@ const LATCHES: [&str; 29] = [
     "LATCH.COUNTDOWN again ID a",
     "LATCH.SET largest 9223372036854775807",
     "LATCH.COUNTDOWN largest 9223372036854775806 ID a",
+    "LATCH.SET planned 1 ID planner EX 5000",
+    "LATCH.ADD planned 1 ID a",
+    "LATCH.ADD planned 5 ID b",
+    "LATCH.COUNTDOWN planned ID b",
+    "LATCH.COUNTDOWN planned ID c",
+    "LATCH.SET done 1 ID planner LINGER 1000",
+    "LATCH.ADD done 1 ID missed",
+    "LATCH.COUNTDOWN done ID a",
+    "LATCH.COUNTDOWN done 7 ID b",
 ];
 
 fn make(server: &Server) {
@@ -62,13 +71,17 @@ fn seen(server: &Server) -> BTreeMap<String, String> {
     let seen = keys.items().iter().map(|key| {
         let Reply::Bulk(name) = key else { panic!("no name: {key:?}") };
         let info = client.call(cmd!["LATCH.INFO", name]);
-        let ids = client.call(cmd!["LATCH.ARRIVED", name]);
-        let ids: BTreeSet<_> = ids.items().iter().map(|id| format!("{id:?}")).collect();
+        let [ids, pending] = ["LATCH.ARRIVED", "LATCH.PENDING"].map(|command| {
+            let ids = client.call(cmd![command, name]);
+            ids.items().iter().map(|id| format!("{id:?}")).collect::<BTreeSet<_>>()
+        });
+        let who = ["opened-by", "set-by"].map(|field| info.field(field));
         let fields = ["state", "count", "total", "arrived", "linger-ms", "reason"];
         let fields = fields.map(|field| info.field(field));
         let expires = client.call(cmd!["PEXPIRETIME", name]);
         let digest = client.call(cmd!["DEBUG", "DIGEST-VALUE", name]);
-        (key.text(), format!("{fields:?} {ids:?} {expires:?} {digest:?}"))
+        let shown = format!("{fields:?} {ids:?} {who:?} {pending:?} {expires:?} {digest:?}");
+        (key.text(), shown)
     });
     seen.collect()
 }
@@ -90,11 +103,23 @@ fn everything_can_be_seen_to_be_there() {
     make(&server);
     let seen = seen(&server);
     let shown = |key: &str| seen[key].as_str();
-    assert!(shown("ids-and-more").starts_with(r#"["closed", :4, :9, :1, :0, ""] {"\"a\""} :-1"#));
-    assert!(shown("raised").starts_with(r#"["closed", :12, :14, :0, :1, ""] {} :-1"#));
-    assert!(shown("aborted").starts_with(r#"["aborted", :5, :5, :0, :0, "disk-full"] {} :-1"#));
-    assert!(shown("zero").starts_with(r#"["open", :0, :0, :0, :1000005, ""] {} :1"#));
-    assert!(shown("lingering").starts_with(r#"["open", :0, :3, :3, :1000000, ""]"#));
+    for (key, expected) in [
+        ("ids-and-more", r#"["closed", :4, :9, :1, :0, ""] {"\"a\""} ["", ""] {} :-1"#),
+        ("raised", r#"["closed", :12, :14, :0, :1, ""] {} ["", ""] {} :-1"#),
+        ("aborted", r#"["aborted", :5, :5, :0, :0, "disk-full"] {} ["", ""] {} :-1"#),
+        ("zero", r#"["open", :0, :0, :0, :1000005, ""] {} ["", ""] {} :1"#),
+        ("lingering", r#"["open", :0, :3, :3, :1000000, ""]"#),
+        (
+            "planned",
+            r#"["closed", :5, :7, :2, :0, ""] {"\"b\"", "\"c\""} ["", "planner"] {"\"a\""} :1"#,
+        ),
+        (
+            "done",
+            r#"["open", :0, :2, :2, :1000000, ""] {"\"a\"", "\"b\""} ["b", "planner"] {"\"missed\""} :1"#,
+        ),
+    ] {
+        assert!(shown(key).starts_with(expected), "{key}: {}", shown(key));
+    }
 }
 
 #[test]
@@ -157,7 +182,7 @@ fn a_rewritten_file_has_only_commands_that_a_client_may_send() {
         lines.push(words.join(" "));
     }
     let names: BTreeSet<_> = lines.iter().map(|line| line.split(' ').next().unwrap()).collect();
-    let known = ["LATCH.ABORT", "LATCH.COUNTDOWN", "LATCH.SET", "PEXPIREAT", "SELECT"]
+    let known = ["LATCH.ABORT", "LATCH.ADD", "LATCH.COUNTDOWN", "LATCH.SET", "PEXPIREAT", "SELECT"]
         .into_iter()
         .collect();
     assert_eq!(names, known);
@@ -238,6 +263,10 @@ fn replicas_have_everything_by_the_stream_and_by_a_snapshot() {
     for line in [
         "LATCH.COUNTDOWN ids 1 ID new",
         "LATCH.ADD ids-and-more 100",
+        "LATCH.ADD planned 1 ID d",
+        "LATCH.COUNTDOWN planned ID a MISSING ERROR",
+        "LATCH.SET done 1 IFOPEN ID planner-2 LINGER 1000",
+        "LATCH.COUNTDOWN done ID a",
         "LATCH.SET aborted 3 LINGER 1",
         "LATCH.ABORT plain",
         "LATCH.COUNTDOWN again ID last",
@@ -335,18 +364,23 @@ fn payloads_that_make_no_latch_are_refused() {
     let payload = dump(&mut client, "k");
     let real = ModuleValue::of(&payload);
     let (number, bytes) = (Field::Number, |bytes: &[u8]| Field::Bytes(bytes.to_vec()));
-    let fields =
-        [number(15), number(9), number(1000), number(1), bytes(b"no"), number(1), bytes(b"id")];
-    assert_eq!(real.fields, fields);
+    let fields = [
+        vec![number(15), number(9), number(1000)],
+        vec![number(0), number(1), bytes(b"no"), number(0)],
+        vec![number(1), bytes(b"id"), number(0), number(0)],
+    ];
+    assert_eq!(real.fields, fields.concat());
 
     let latch =
         |count: u64, total, linger| vec![number(2 * count + 1), number(total), number(linger)];
     let closed = latch(7, 9, 0);
+    // Of none who set or opened it, and of no ids but recorded ones.
     let with = |mut start: Vec<Field>, reason: Option<&[u8]>, ids: u64, rest: &[Field]| {
-        start.push(number(reason.is_some().into()));
+        start.extend([number(0), number(reason.is_some().into())]);
         start.extend(reason.map(bytes));
-        start.push(number(ids));
+        start.extend([number(0), number(ids)]);
         start.extend_from_slice(rest);
+        start.extend([number(0), number(0)]);
         start
     };
     let (a, b, c) = (bytes(b"a"), bytes(b"b"), bytes(b"c"));
@@ -361,7 +395,7 @@ fn payloads_that_make_no_latch_are_refused() {
         with(closed.clone(), Some(&most), 1, from_ref(&a)),
         with(closed.clone(), Some(b"\xff \t"), 0, &[]),
         with(latch(0, 0, 1), None, 0, &[]),
-        with(latch(0, 2, 1 << 50), None, 2, &[a.clone(), b.clone()]),
+        with(latch(0, 3, 1 << 50), None, 2, &[a.clone(), b.clone()]),
         with(latch(1, MAX, 0), None, 0, &[]),
     ] {
         let forged = ModuleValue { fields, ..real.clone() };
@@ -395,12 +429,16 @@ fn payloads_that_make_no_latch_are_refused() {
         ("two lines of reason", with(closed.clone(), Some(b"a\nb"), 0, &[])),
         ("a reason with a return", with(closed.clone(), Some(b"a\rb"), 0, &[])),
         ("a reason with an end", with(closed.clone(), Some(b"a\0b"), 0, &[])),
-        ("a reason that is 2", [closed.clone(), vec![number(2), a.clone(), number(0)]].concat()),
+        ("opened by nobody", with(latch(0, 1, 1), None, 1, from_ref(&a))),
+        (
+            "a reason that is 2",
+            [closed.clone(), vec![number(0), number(2), a.clone()], vec![number(0); 4]].concat(),
+        ),
         (
             "a reason that is a number",
-            [closed.clone(), vec![number(1), number(1), number(0)]].concat(),
+            [closed.clone(), vec![number(0), number(1), number(1)], vec![number(0); 4]].concat(),
         ),
-        ("a reason that is missing", [closed.clone(), vec![number(1)]].concat()),
+        ("a reason that is missing", [closed.clone(), vec![number(0), number(1)]].concat()),
         ("a string for a count", with(vec![a, number(9), number(0)], None, 0, &[])),
         ("three numbers", closed),
         ("no fields", vec![]),

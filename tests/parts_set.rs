@@ -234,6 +234,7 @@ fn a_count_of_0_with_a_linger_leaves_an_open_latch_that_nobody_has_opened() {
 #[test]
 fn a_count_of_0_releases_the_waiters_unless_nothing_changes() {
     let server = Server::new();
+    let mut stream = Stream::open(&server);
     let mut client = server.client();
     for Case { state, options, id, deed } in cases() {
         let is_closed = state.first().is_some_and(|line| line.contains("SET k 5"))
@@ -243,7 +244,7 @@ fn a_count_of_0_releases_the_waiters_unless_nothing_changes() {
         }
         prepare(&mut client, state);
         let mut waiter = server.parked("LATCH.AWAIT k 0 MISSING WAIT");
-        let mut stream = Stream::open(&server);
+        stream.so_far();
         let line = format!("LATCH.SET k 0 {options}");
         client.run(&line);
         let sent: Vec<_> = stream.so_far().iter().map(|words| words.join(" ")).collect();

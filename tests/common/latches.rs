@@ -132,12 +132,12 @@ fn describe(client: &mut Client, db: u32, key: &Reply) -> String {
     let expiry = client.call(cmd!["PEXPIRETIME", name]).int();
     let what = match client.call(cmd!["LATCH.INFO", name]) {
         info @ Reply::Array(_) => {
-            let fields = ["state", "count", "total", "linger-ms", "reason"];
+            let fields = ["state", "count", "total", "linger-ms", "reason", "opened-by", "set-by"];
             let fields = fields.map(|field| format!("{:.40?}", info.field(field)));
-            let arrived = client.call(cmd!["LATCH.ARRIVED", name]);
-            let mut ids: Vec<_> =
-                arrived.items().iter().map(|id| format!("{:.40?}", id.text())).collect();
-            ids.sort();
+            let ids = ["LATCH.ARRIVED", "LATCH.PENDING"].map(|command| {
+                let ids = client.call(cmd![command, name]);
+                ids.items().iter().map(|id| format!("{:.40?}", id.text())).collect::<Vec<_>>()
+            });
             format!("{fields:?} {ids:?}")
         }
         other => format!("{other:?}"), // another type, or it has just expired

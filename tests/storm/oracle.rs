@@ -369,8 +369,8 @@ impl Form {
             }
             (Form::List, Reply::Array(_)) => true,
             (Form::Rows, Reply::Array(rows)) => rows.iter().all(is_row),
-            (Form::Fields, Reply::Map(pairs)) => so.resp3 && pairs.len() == 8,
-            (Form::Fields, Reply::Array(flat)) => flat.len() == 16,
+            (Form::Fields, Reply::Map(pairs)) => so.resp3 && pairs.len() == 11,
+            (Form::Fields, Reply::Array(flat)) => flat.len() == 22,
             (Form::NotExecuted, Reply::NullArray) => !so.resp3,
             (Form::NotExecuted, Reply::Null) => so.resp3,
             (Form::Exec(all), Reply::Array(replies)) => {
