@@ -68,7 +68,7 @@ impl Command for Set {
         let key = Key::write(*call, *name);
         let latch = key.value()?;
         // What the master or the AOF says was done.
-        if !call.is_replaying() && latch.is_some_and(|latch| latch.was_set_by(options.id)) {
+        if latch.is_some_and(|latch| latch.was_set_by(options.id)) && !call.is_replaying() {
             stats::DUPLICATE.count();
             return Ok(Reply::Ok);
         }
