@@ -45,11 +45,16 @@ impl Events for Lifecycle {
     }
 
     fn flushed(lock: Locked<'_>, db: Option<Db>) {
-        with_lot(lock, |lot| {
+        let is_open = with_lot(lock, |lot| {
             lot.settle_suspended(); // a load has no more than one flush
             lot.flush(db, now());
+            lot.has_suspended()
         });
-        decide_soon(lock);
+        // It is a removal, or part of a load, which then has begun and ended by the end of
+        // this turn.
+        if is_open {
+            turns::start(lock);
+        }
     }
 
     fn swapped(lock: Locked<'_>, a: Db, b: Db) {
@@ -68,7 +73,9 @@ impl Events for Lifecycle {
         parking::reload(lock);
         let somebody_waits = with_lot(lock, |lot| lot.parked() > 0);
         RELOADED.store(somebody_waits, Ordering::Relaxed);
-        decide_soon(lock);
+        if somebody_waits {
+            turns::start(lock);
+        }
     }
 
     fn expired(lock: Locked<'_>, db: Db, key: &[u8]) {
@@ -79,14 +86,6 @@ impl Events for Lifecycle {
     fn tick(ctx: Context<'_>) {
         sweep::catch_up(ctx);
         parking::release_soon(ctx.lock());
-    }
-}
-
-/// A removal whose meaning is open: it is one, or it is part of a load, which then
-/// has begun and ended by the end of this turn.
-fn decide_soon(lock: Locked<'_>) {
-    if RELOADED.load(Ordering::Relaxed) || with_lot(lock, |lot| lot.has_suspended()) {
-        turns::start(lock);
     }
 }
 
