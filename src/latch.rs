@@ -314,13 +314,13 @@ impl Latch {
     /// If the latch is not closed, or the count would be too large.
     pub(crate) fn add(&mut self, by: i64, id: Option<&[u8]>) -> Result<Addition, Error> {
         debug_assert!(by >= 1);
-        let state = self.expect_closed();
-        if !matches!(state, Err(Error::Aborted(_)))
-            && id.and_then(|id| self.mark(id)).is_some_and(Mark::is_announced)
-        {
-            return Ok(Addition::Duplicate(self.count));
+        let is_announced = id.and_then(|id| self.mark(id)).is_some_and(Mark::is_announced);
+        match self.state() {
+            State::Aborted(reason) => return Err(Error::Aborted(reason.into())),
+            _ if is_announced => return Ok(Addition::Duplicate(self.count)),
+            State::Open => return Err(Error::Open),
+            State::Closed => {}
         }
-        state?;
         // The count is never more than the total.
         self.total = self.total.checked_add(by).ok_or(Error::Overflow)?;
         self.count += by;

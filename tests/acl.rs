@@ -182,17 +182,19 @@ fn the_users_of_the_manual_may_do_their_job_and_nothing_else() {
     for (user, allowed, refused) in [
         (
             "worker",
-            [
+            &[
                 "LATCH.COUNTDOWN job:1",
                 "LATCH.COUNTDOWN job:1 ID a",
+                "LATCH.ADD job:1 1 ID b",
+                "LATCH.INFO job:1",
                 "LATCH.ABORT job:2",
                 "WAIT 0 1",
-            ],
+            ][..],
             ["LATCH.SET job:1 9", "LATCH.AWAIT job:1 1", "LATCH.COUNTDOWN other", "CLIENT LIST"],
         ),
         (
             "waiter",
-            ["LATCH.AWAIT job:1 0.01", "LATCH.GET job:1", "HELLO 3", "PING"],
+            &["LATCH.AWAIT job:1 0.01", "LATCH.GET job:1", "HELLO 3", "PING"],
             [
                 "LATCH.COUNTDOWN job:1",
                 "LATCH.AWAIT other 1",
@@ -202,7 +204,16 @@ fn the_users_of_the_manual_may_do_their_job_and_nothing_else() {
         ),
         (
             "planner",
-            ["LATCH.SET job:3 1", "LATCH.ADD job:1 1", "LATCH.INFO job:1", "SELECT 0"],
+            &[
+                "LATCH.SET job:3 1",
+                "LATCH.ADD job:1 1",
+                "LATCH.INFO job:1",
+                "MULTI",
+                "LATCH.COUNTDOWN job:1",
+                "EXEC",
+                "WAIT 0 1",
+                "SELECT 0",
+            ],
             ["LATCH.ABORT job:1", "LATCH.SET other 1", "DEL job:1", "LATCH.WAITERS"],
         ),
     ] {

@@ -30,9 +30,11 @@ fn steps(hold: u64) -> Vec<Step> {
         steps.push(send("MULTI".into()));
         steps.extend(PARTS.map(|part| send(format!("LATCH.ADD job:7 1 ID {part}"))));
     }
-    steps.push(send(format!("LATCH.COUNTDOWN job:7 {hold} ID planner")));
+    let let_go = format!("LATCH.COUNTDOWN job:7 {hold} ID planner");
     if hold == MANY {
-        steps.push(send("EXEC".into()));
+        steps.extend([send(let_go + " MISSING ERROR"), send("EXEC".into())]);
+    } else {
+        steps.push(send(let_go));
     }
     steps
 }
@@ -142,6 +144,25 @@ fn and_the_second_form_does_not() {
     }
     waiter.receives_only(&ok());
     is_over(&server, MANY);
+}
+
+#[test]
+fn the_second_form_says_so_if_the_latch_is_gone_when_it_lets_go() {
+    let server = Server::new();
+    let steps = steps(MANY);
+    let to_the_transaction = steps.len() - 6;
+    plan(&server, &steps[..to_the_transaction], |_| {});
+    assert_eq!(server.run("PEXPIRE job:7 -1"), int(1));
+    let lines: Vec<_> = steps[to_the_transaction + 1..steps.len() - 1]
+        .iter()
+        .filter_map(|step| match step {
+            Step::Send(line) => Some(line.as_str()),
+            Step::Start(_) => None,
+        })
+        .collect();
+    let replies = server.client().transaction(&lines);
+    let missing = error("NOLATCH there is no latch at this key");
+    assert_eq!(replies.items(), vec![missing; PARTS.len() + 1]);
 }
 
 #[test]

@@ -159,7 +159,7 @@ fn a_replica_and_a_script_may_ask() {
 #[test]
 fn the_few_that_are_missing_of_very_many_are_found_in_time() {
     const PARTS: usize = 200_000;
-    /// For a debug build of a client on a loaded machine; `make bench` measures it.
+    /// For a debug build of a client on a loaded machine.
     const SOON: Duration = Duration::from_secs(1);
 
     let server = Server::new();

@@ -161,7 +161,7 @@ fn propagate(call: Call<'_>, name: Str<'_>, count: i64, options: &Options<'_>) {
         Expiry::Never => {}
         Expiry::Keep => times.push("KEEPTTL".into()),
         Expiry::At(at) => times.extend(["PXAT".into(), at.to_string()]),
-        Expiry::In(millis) => times.extend(["PX".into(), millis.to_string()]),
+        Expiry::In(_) => unreachable!("it was applied, and is a time now"),
     }
     if options.linger > 0 {
         times.extend(["LINGER".into(), format_seconds(options.linger)]);
