@@ -22,12 +22,25 @@ const SHARE: usize = 64 * RELEASE;
 
 /// What a batch may still do.
 #[derive(Debug)]
-pub(crate) struct Budget(usize);
+pub(crate) struct Budget {
+    left: usize,
+    /// Whether nothing is spent.
+    is_whole: bool,
+}
 
 impl Budget {
     /// As much as the release of so many clients that wait for one key each.
     pub(crate) fn of_releases(clients: usize) -> Self {
-        Self(clients.saturating_mul(RELEASE))
+        Self { left: clients.saturating_mul(RELEASE), is_whole: true }
+    }
+
+    /// Whether it has as much left; a whole one has, whatever it is.
+    fn allows(&self, cost: usize) -> bool {
+        self.is_whole || cost <= self.left
+    }
+
+    fn spend(&mut self, cost: usize) {
+        (self.left, self.is_whole) = (self.left.saturating_sub(cost), false);
     }
 }
 
@@ -111,11 +124,10 @@ impl<H, K: Name> Lot<H, K> {
     /// if the budget has as much left. Each is returned once; its waiter stays until it
     /// leaves.
     pub(crate) fn next_release(&mut self, budget: &mut Budget) -> Option<H> {
-        while budget.0 > 0
-            && let Some(queue) = self.settled.next()
+        while let Some(queue) = self.settled.next()
+            && let Some((cost, handle)) = self.step(queue, budget)
         {
-            let (cost, handle) = self.step(queue);
-            budget.0 = budget.0.saturating_sub(cost);
+            budget.spend(cost);
             self.settled.charge(&mut self.queues, queue, cost);
             if handle.is_some() {
                 return handle;
@@ -130,26 +142,31 @@ impl<H, K: Name> Lot<H, K> {
     }
 
     /// Goes past the next waiter of a settled queue: what that costs, and its handle, if its
-    /// wait is decided now.
-    fn step(&mut self, place: Place) -> (usize, Option<H>) {
+    /// wait is decided now. `None` if the budget has not as much left.
+    fn step(&mut self, place: Place, budget: &Budget) -> Option<(usize, Option<H>)> {
         let queue = &mut self.queues[place];
         let stand = &self.stands[queue.unwalked.expect("one who has not been passed")];
-        let waiter = &mut self.waiters[stand.waiter];
-        queue.unwalked = stand.links.next();
-        let is_walked = queue.unwalked.is_none();
+        let at = stand.waiter;
+        let waiter = &mut self.waiters[at];
         let is_decided = waiter.rule.is_decided_by(queue.has_opened());
-        waiter.undecided = if is_decided { 0 } else { waiter.undecided.saturating_sub(1) };
-        let handle = if waiter.undecided == 0 { waiter.handle.take() } else { None };
-        let (waiter, stands) = (stand.waiter, waiter.stands);
-        if is_walked {
+        let undecided = if is_decided { 0 } else { waiter.undecided.saturating_sub(1) };
+        let is_released = undecided == 0 && waiter.handle.is_some();
+        let others = waiter.stands as usize - 1;
+        let cost = if is_released { RELEASE + LEAVE * others } else { 1 };
+        if !budget.allows(cost) {
+            return None;
+        }
+        waiter.undecided = undecided;
+        queue.unwalked = stand.links.next();
+        let handle = if is_released { waiter.handle.take() } else { None };
+        if queue.unwalked.is_none() {
             self.end_walk(place);
         }
-        if handle.is_none() {
-            return (1, None);
+        if is_released {
+            let decided_by = if others == 0 { Some(place) } else { self.judge(&self.waiters[at]) };
+            self.waiters[at].decided_by = decided_by;
         }
-        let decided_by = if stands == 1 { Some(place) } else { self.judge(&self.waiters[waiter]) };
-        self.waiters[waiter].decided_by = decided_by;
-        (RELEASE + LEAVE * (stands as usize - 1), handle)
+        Some((cost, handle))
     }
 
     /// Nobody is left to pass in a settled queue: it is not found any more, in no way.

@@ -98,8 +98,9 @@ fn a_client_is_charged_by_its_keys() {
     assert_eq!(lot.abort(0, b"k0", rounds[0].1, b"why"), 20);
     // Each costs nearly as much as the release of eleven that wait for one key.
     assert_eq!(lot.next_batch(10), [0]);
-    assert_eq!(lot.next_batch(20), [1, 2]);
-    assert_eq!(lot.next_batch(1), [3], "whatever it costs");
+    assert_eq!(lot.next_batch(20), [1], "the next one costs more than is left");
+    assert_eq!(lot.next_batch(22), [2, 3]);
+    assert_eq!(lot.next_batch(1), [4], "whatever it costs");
 }
 
 #[test]
