@@ -208,8 +208,10 @@ fn a_count_of_0_opens_what_it_would_make_or_reset() {
 fn a_count_of_0_with_a_linger_leaves_an_open_latch_that_nobody_has_opened() {
     let server = Server::new();
     let (mut witness, mut client) = (Witness::open(&server), server.client());
-    for Case { state, options, id, deed } in cases() {
-        let line = format!("LATCH.SET k 0 {options} LINGER 100 EX 5000");
+    let times = ["EX 5000", "KEEPTTL"];
+    let all = times.into_iter().flat_map(|time| cases().into_iter().map(move |case| (time, case)));
+    for (time, Case { state, options, id, deed }) in all {
+        let line = format!("LATCH.SET k 0 {options} LINGER 100 {time}");
         if let Some(reply) = unchanged(deed) {
             Cell::Same(reply).check(&mut witness, &mut client, state, &line);
             continue;
@@ -227,7 +229,7 @@ fn a_count_of_0_with_a_linger_leaves_an_open_latch_that_nobody_has_opened() {
         assert_eq!((reply, seen), (ok(), expected), "{line} after {state:?}");
         let found = fields(&mut client, ["state", "count", "total", "opened-by", "set-by"]);
         assert_eq!(found, ["open", "0", "0", "", id], "{line} after {state:?}");
-        assert!((90_000..=100_000).contains(&client.run("PTTL k").int()), "the linger, not EX");
+        assert!((90_000..=100_000).contains(&client.run("PTTL k").int()), "the linger: {line}");
     }
 }
 
@@ -334,11 +336,14 @@ fn a_latch_that_has_expired_is_missing_to_its_own_id() {
     let server = Server::new();
     server.keep_the_expired();
     let mut client = server.client();
-    client.run("LATCH.SET k 5 ID x PXAT 1");
-    assert_eq!(client.run("LATCH.SET k 6 XX ID x"), Reply::NullBulk);
-    client.run("LATCH.SET k 5 ID x PXAT 1");
-    assert_eq!(client.run("LATCH.SET k 6 IFOPEN ID x"), ok());
-    assert_eq!(client.run("LATCH.GET k"), int(6));
+    for (condition, reply, count) in
+        [("XX", Reply::NullBulk, 0), ("IFOPEN", ok(), 6), ("NX", ok(), 6), ("", ok(), 6)]
+    {
+        client.run("LATCH.SET k 5 ID x PXAT 1");
+        assert_eq!(client.run(&format!("LATCH.SET k 6 {condition} ID x")), reply, "{condition}");
+        assert_eq!(client.run("LATCH.GET k"), int(count), "{condition}");
+        client.run("DEL k");
+    }
 }
 
 #[test]
