@@ -15,6 +15,9 @@ const LONG: Duration = Duration::from_secs(60);
 /// are so many times the bytes of an id in memory for each that stays.
 const ONE_IN: usize = 4;
 
+/// Who sets them.
+const SETTER: &str = "a planner whose id is somewhat long";
+
 /// The count that latches are set to.
 const COUNT: usize = 1_000_000;
 
@@ -47,7 +50,7 @@ fn full_of_holes(latches: usize, ids: usize) -> Option<Server> {
     let keys: Vec<_> = (0..latches).map(|latch| format!("k{latch}")).collect();
     client.send_line("CLIENT REPLY OFF");
     for key in &keys {
-        client.send(["LATCH.SET", key, &COUNT.to_string()]);
+        client.send(["LATCH.SET", key, &COUNT.to_string(), "ID", SETTER]);
     }
     count_down(&mut client, &keys, 0..ids);
     for (nth, key) in keys.iter().enumerate() {
@@ -110,6 +113,10 @@ fn very_many_latches_with_some_ids_close_their_holes_and_stay_as_they_are() {
 
     let Some(server) = full_of_holes(ONE_IN * LATCHES, 10) else { return };
     let mut client = server.client();
+    for nth in 0..LATCHES {
+        let key = format!("k{}", nth * ONE_IN);
+        client.call(["LATCH.ADD", &key, "1", "ID", &id(1_000)]).int();
+    }
     for nth in (0..LATCHES).step_by(2) {
         let (key, reason) = (format!("k{}", nth * ONE_IN), format!("for reason {nth}"));
         assert_eq!(client.call(["LATCH.ABORT", &key, &reason]), int(0));
